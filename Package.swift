@@ -1,0 +1,136 @@
+// swift-tools-version: 6.2
+// The module map: who exists and who may import whom. `Tests/TidyTests` holds the same table and
+// compares it with every import line, since the build itself does not object to a hidden import.
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+]
+
+let argumentParser: Target.Dependency = .product(
+    name: "ArgumentParser", package: "swift-argument-parser")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let lifecycle: Target.Dependency = .product(
+    name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+
+/// A Swift target with the strict settings, and its imports.
+func target(_ name: String, _ imports: Target.Dependency...) -> Target {
+    .target(name: name, dependencies: imports, swiftSettings: strict)
+}
+
+/// The tests of one target; they may also import the targets named in `others`.
+func tests(of name: String, with others: Target.Dependency...) -> Target {
+    .testTarget(
+        name: name + "Tests",
+        dependencies: [.target(name: name), "TestSupport"] + others,
+        resources: [],
+        swiftSettings: strict)
+}
+
+/// A C library of the system: a module map and a shim header, nothing else.
+func systemLibrary(_ name: String, _ pkgConfig: String, apt: String) -> Target {
+    .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([apt])])
+}
+
+let package = Package(
+    name: "systole",
+    products: [.executable(name: "systole", targets: ["CLI"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        // C
+        systemLibrary("CFFTW", "fftw3 fftw3f", apt: "libfftw3-dev"),
+        systemLibrary("COpenBLAS", "openblas", apt: "libopenblas-dev"),
+        systemLibrary("CLibPQ", "libpq", apt: "libpq-dev"),
+        systemLibrary("CCurl", "libcurl", apt: "libcurl4-openssl-dev"),
+        .target(
+            name: "CKernels",
+            cSettings: [
+                .unsafeFlags(["-O3", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off"])
+            ]),
+
+        // Words
+        target("Series"),
+
+        // Mathematics
+        target("Tensors", "CKernels", "CFFTW", "COpenBLAS"),
+        target("Learning", "Tensors"),
+        target("Models", "Tensors", "Learning"),
+        target("Signals", "Series", "Tensors"),
+        target("Forecasting", "Series", "Tensors", "Signals", "Learning", "Models"),
+        target("Charts", "Series"),
+
+        // Outside
+        target("Postgres", "CLibPQ", crypto, logging),
+        target("WebClient", "CCurl", logging),
+
+        // Durable state
+        target("Store", "Series", "Postgres", crypto),
+        target("Jobs", "Postgres", lifecycle, logging),
+
+        // Work
+        target(
+            "Ingestion", "Series", "Signals", "WebClient", "Store", "Jobs", "Postgres", crypto,
+            lifecycle, logging),
+        target(
+            "Workflows", "Series", "Forecasting", "Models", "Learning", "Store", "Jobs", "Postgres",
+            lifecycle, logging),
+        target(
+            "Notifications", "Series", "WebClient", "Store", "Jobs", "Postgres", crypto, lifecycle,
+            logging),
+
+        // Faces
+        .executableTarget(
+            name: "CLI",
+            dependencies: [
+                "Series", "Tensors", "Learning", "Models", "Signals", "Forecasting", "Charts",
+                "Postgres", "WebClient", "Store", "Jobs", "Ingestion", "Workflows", "Notifications",
+                argumentParser, lifecycle, logging, yams,
+            ],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "Benchmarks",
+            dependencies: [
+                "Series", "Tensors", "Learning", "Models", "Signals", "Forecasting", "Postgres",
+                "WebClient", "Store", "Jobs", "Notifications", argumentParser,
+            ],
+            swiftSettings: strict),
+
+        // Tests
+        .target(
+            name: "TestSupport",
+            dependencies: ["Series", "Tensors", "Postgres"],
+            path: "Tests/TestSupport",
+            swiftSettings: strict),
+        tests(of: "Series"),
+        tests(of: "Tensors"),
+        tests(of: "Learning", with: "Tensors"),
+        tests(of: "Models", with: "Tensors", "Learning"),
+        tests(of: "Signals", with: "Series"),
+        tests(of: "Forecasting", with: "Series", "Tensors", "Learning", "Models"),
+        tests(of: "Charts", with: "Series"),
+        tests(of: "Postgres"),
+        tests(of: "WebClient"),
+        tests(of: "Store", with: "Series", "Postgres"),
+        tests(of: "Jobs", with: "Postgres"),
+        tests(of: "Ingestion", with: "Series", "Signals", "Store", "Postgres"),
+        tests(of: "Workflows", with: "Series", "Forecasting", "Store", "Jobs", "Postgres"),
+        tests(of: "Notifications", with: "WebClient", "Store", "Jobs", "Postgres"),
+        .testTarget(name: "TidyTests", swiftSettings: strict),
+        .testTarget(
+            name: "EndToEndTests", dependencies: ["TestSupport", "Postgres"],
+            swiftSettings: strict),
+    ]
+)
