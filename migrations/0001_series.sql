@@ -2,13 +2,14 @@
 -- Locks: new objects only; a running service notices nothing.
 --
 -- Errors that users meet carry a stable SQLSTATE of class SY, a sentence, and a HINT:
---   SY001 unknown series              SY008 the job failed
---   SY002 horizon outside its range   SY009 the job is not done in time
---   SY003 unusable schedule           SY010 unknown model family
---   SY004 unusable webhook address    SY011 alert budget outside its range
---   SY005 unknown model               SY012 unknown recording or lead
---   SY006 series without a known step SY013 time range outside what is stored
---   SY007 unknown job or schedule     SY014 unknown webhook endpoint or delivery
+--   SY001 unknown series               SY009 the job is not done in time
+--   SY002 horizon outside its range    SY010 unknown model family
+--   SY003 unusable schedule            SY011 alert budget outside its range
+--   SY004 unusable webhook address     SY012 unknown recording or lead
+--   SY005 unknown model                SY013 time range that cannot be stored
+--   SY006 series without a known step  SY014 unknown anomaly or label
+--   SY008 the job failed               SY015 the step of a series cannot change
+--   SY020 to SY029 jobs and schedules: 0002_jobs.sql    SY030 to SY039 webhooks: 0004_webhooks.sql
 SET LOCAL lock_timeout = '2s';
 
 CREATE SCHEMA IF NOT EXISTS systole;
@@ -97,7 +98,7 @@ BEGIN
         OR from_at < limits.earliest OR to_at > limits.latest + interval '2 years' THEN
         RAISE EXCEPTION USING
             ERRCODE = 'SY013',
-            MESSAGE = format('observations from %s to %s cannot be stored', from_at, to_at),
+            MESSAGE = format('Observations from %s to %s cannot be stored.', from_at, to_at),
             HINT = format('Accepted: from %s, to two years ahead.', limits.earliest);
     END IF;
     first_year := extract(year FROM from_at AT TIME ZONE 'UTC');
@@ -183,7 +184,7 @@ BEGIN
     IF found IS NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'SY001',
-            MESSAGE = format('there is no series %L', series),
+            MESSAGE = format('There is no series %L.', series),
             HINT = coalesce(
                 'Similar: ' || systole.similar_series(series) || '. All: SELECT * FROM systole.series_list;',
                 'All series: SELECT * FROM systole.series_list;');
@@ -283,7 +284,7 @@ BEGIN
     IF id IS NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'SY012',
-            MESSAGE = format('there is no recording %L', recording),
+            MESSAGE = format('There is no recording %L.', recording),
             HINT = 'All recordings: SELECT * FROM systole.recordings;';
     END IF;
     SELECT c.* INTO found FROM systole.recording_channel AS c
@@ -292,7 +293,7 @@ BEGIN
     IF found.recording_id IS NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'SY012',
-            MESSAGE = format('recording %L has no lead %L', recording, lead),
+            MESSAGE = format('Recording %L has no lead %L.', recording, lead),
             HINT = 'It has: ' || coalesce(
                 (SELECT string_agg(c.name, ', ' ORDER BY c.channel)
                  FROM systole.recording_channel AS c WHERE c.recording_id = id), 'none') || '.';
