@@ -65,7 +65,7 @@ package actor Connection {
     /// and the server has not hung up.
     package var isUsable: Bool {
         guard let link else { return false }
-        return link.takeInput() && link.isIdle
+        return link.isConnected && link.isIdle
     }
 
     /// The server process behind this connection, as in `pg_stat_activity.pid`.
