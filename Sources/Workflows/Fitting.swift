@@ -50,7 +50,7 @@ struct Fitting: Sendable {
     ) throws {
         let task = try ForecastTask.suggested(for: history, horizon: steps)
         let split = Split.live(rows: history.values.count, task: task)
-        let digest = ModelStore.digest(of: history.values.littleEndianBytes)
+        let digest = Store.digest(of: history.values.littleEndianBytes)
         var options = FitOptions()
         options.seed = environment.seed
         options.threads = environment.threads

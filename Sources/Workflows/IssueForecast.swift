@@ -41,13 +41,11 @@ package struct IssueForecast: JobHandler {
         else { return nil }  // Then the failure is about the arguments, and names no series.
         return { db in
             let series = try SeriesStore.find(arguments.seriesID, in: db)
+            let event = FailureEvent(
+                seriesID: series.id.number, series: series.key, jobID: lease.jobID,
+                reason: failure.message)
             try Outbox.append(
-                OutboxEvent(
-                    type: "forecast.failed", subject: series.key,
-                    data: try JSON.text(
-                        FailureEvent(
-                            seriesID: series.id.number, series: series.key, jobID: lease.jobID,
-                            reason: failure.message))), in: db)
+                type: "forecast.failed", subject: series.key, data: try JSON.text(event), in: db)
         }
     }
 
@@ -109,9 +107,7 @@ package struct IssueForecast: JobHandler {
             modelID: model.number, dataUntil: forecast.dataUntil.description,
             steps: forecast.grid.count)
         try Outbox.append(
-            OutboxEvent(
-                type: "forecast.completed", subject: series.key, data: try JSON.text(event)),
-            in: db)
+            type: "forecast.completed", subject: series.key, data: try JSON.text(event), in: db)
     }
 
     /// What `forecast.completed` tells: numbers of rows, no values.
