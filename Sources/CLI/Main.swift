@@ -19,7 +19,7 @@ struct Systole: AsyncParsableCommand {
             ForecastCommand.self, BacktestCommand.self, TrainCommand.self, IngestCommand.self,
             SourceCommand.self, SeriesCommand.self, ModelCommand.self, ScheduleCommand.self,
             JobCommand.self, WebhookCommand.self, UpCommand.self, WorkCommand.self,
-            MigrateCommand.self, ConfigCommand.self, DoctorCommand.self,
+            MigrateCommand.self, ConfigCommand.self, DoctorCommand.self, SimulateCommand.self,
         ])
 
     /// The version of this executable, as `--version` prints it and models record it.

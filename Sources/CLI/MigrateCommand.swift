@@ -29,7 +29,7 @@ struct MigrateCommand: AsyncParsableCommand {
         let migrator = try Database.migrator(configuration)
         let connection = try await Connection.open(Database.server(configuration))
         do {
-            if !status { _ = try await migrator.apply(connection) }
+            if !status { _ = try await migrator.apply(to: connection) }
             try report(try await migrator.status(connection))
         } catch {
             await connection.close()
