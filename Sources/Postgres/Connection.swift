@@ -26,7 +26,7 @@ package struct TransactionOptions: Sendable {
 ///
 /// Its calls block that thread and no other. A task that is cancelled cancels its statement.
 package actor Connection {
-    private let executor: QueueExecutor
+    private let executor: ThreadExecutor
     private let configuration: ConnectionConfiguration
     private var link: Link?
 
@@ -36,7 +36,7 @@ package actor Connection {
 
     private init(_ configuration: ConnectionConfiguration) {
         self.configuration = configuration
-        executor = QueueExecutor(label: "systole.postgres")
+        executor = ThreadExecutor(name: "postgres")
     }
 
     /// Connects.
