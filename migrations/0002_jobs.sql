@@ -279,6 +279,7 @@ CREATE FUNCTION systole.enqueue(
     time_limit interval DEFAULT '1 hour',
     on_conflict text DEFAULT 'skip')
 RETURNS bigint LANGUAGE plpgsql AS $$
+#variable_conflict use_column
 DECLARE
     id bigint;
 BEGIN
