@@ -114,7 +114,7 @@ let package = Package(
         // Tests
         .target(
             name: "TestSupport",
-            dependencies: ["Series", "Tensors", "Postgres"],
+            dependencies: ["Series", "Tensors", "Learning", "Postgres"],
             path: "Tests/TestSupport",
             swiftSettings: strict),
         tests(of: "Series"),
