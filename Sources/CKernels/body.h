@@ -48,11 +48,12 @@ static inline float CK(exponential)(float x) {
     return p;
 }
 
-// The normal distribution function at x, and exp(-x x / 2).
+// The normal distribution function at x, and exp(-x x / 2). Both tails end at 9, where they are
+// below 1e-17: what comes after would be subnormal numbers, which make a product 20 times slower.
 static inline float CK(normal)(float x, float *bell) {
     FREELY
     const float z = x < 0 ? -x : x;
-    const float e = CK(exponential)(-0.5f * z * z);
+    const float e = z < 9.0f ? CK(exponential)(-0.5f * z * z) : 0.0f;
     const float tail = e * CK(half_erfcx)(z);
     *bell = e;
     return x < 0 ? tail : 1.0f - tail;
@@ -142,6 +143,10 @@ static void CK(combine)(size_t n, REAL alpha, const REAL *x, REAL beta, REAL con
     } else {
         for (size_t i = 0; i < n; i++) y[i] = alpha * x[i] + beta * y[i] + constant;
     }
+}
+
+static void CK(fill)(size_t n, REAL value, REAL *y) {
+    for (size_t i = 0; i < n; i++) y[i] = value;
 }
 
 static void CK(reverse)(size_t n, const REAL *x, REAL *y) {

@@ -15,6 +15,7 @@
     F(axpy, (size_t n, REAL alpha, const REAL *x, REAL *y), (n, alpha, x, y))                      \
     F(combine, (size_t n, REAL alpha, const REAL *x, REAL beta, REAL constant, REAL *y),           \
       (n, alpha, x, beta, constant, y))                                                            \
+    F(fill, (size_t n, REAL value, REAL *y), (n, value, y))                                        \
     F(reverse, (size_t n, const REAL *x, REAL *y), (n, x, y))                                      \
     F(normalise, (size_t n, const REAL *x, REAL *y), (n, x, y))                                    \
     F(normalise_backward, (size_t n, const REAL *x, const REAL *y, const REAL *dy, REAL *dx),      \

@@ -1,6 +1,10 @@
 internal import CKernels
 
 extension Float: Kernels {
+    @unsafe package static func fill(
+        _ n: Int, with value: Float, into y: UnsafeMutablePointer<Float>
+    ) { unsafe ck_fill_f32(n, value, y) }
+
     @unsafe package static func reverse(
         _ n: Int, _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>
     ) { unsafe ck_reverse_f32(n, x, y) }
@@ -122,6 +126,10 @@ extension Float: Kernels {
 }
 
 extension Double: Kernels {
+    @unsafe package static func fill(
+        _ n: Int, with value: Double, into y: UnsafeMutablePointer<Double>
+    ) { unsafe ck_fill_f64(n, value, y) }
+
     @unsafe package static func reverse(
         _ n: Int, _ x: UnsafePointer<Double>, into y: UnsafeMutablePointer<Double>
     ) { unsafe ck_reverse_f64(n, x, y) }

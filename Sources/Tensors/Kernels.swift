@@ -20,6 +20,7 @@ package protocol Kernels {
     @unsafe static func combine(
         _ n: Int, _ alpha: Self, _ x: UnsafePointer<Self>, _ beta: Self, _ constant: Self,
         into y: UnsafeMutablePointer<Self>)
+    @unsafe static func fill(_ n: Int, with value: Self, into y: UnsafeMutablePointer<Self>)
     @unsafe static func reverse(
         _ n: Int, _ x: UnsafePointer<Self>, into y: UnsafeMutablePointer<Self>)
     @unsafe static func normalise(

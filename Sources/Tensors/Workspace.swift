@@ -39,8 +39,9 @@ internal import CKernels
 
     /// Sets every number of a panel.
     package func fill(_ panel: Panel, with value: S = 0) {
-        for row in 0..<panel.rows {
-            unsafe pointer(panel.row(row)).update(repeating: value, count: panel.columns)
+        let (runs, length) = Panel.runs(panel)
+        for i in 0..<runs {
+            unsafe S.fill(length, with: value, into: pointer(panel) + i * panel.stride)
         }
     }
 
@@ -52,7 +53,7 @@ internal import CKernels
         let target = unsafe dense(panel)
         unsafe values.withUnsafeBufferPointer { values in
             guard let source = values.baseAddress else { return }
-            unsafe target.update(from: source + start, count: panel.count)
+            unsafe copyElements(source + start, to: target, count: panel.count)
         }
     }
 
@@ -64,7 +65,7 @@ internal import CKernels
         let source = unsafe dense(panel)
         unsafe values.withUnsafeMutableBufferPointer { values in
             guard let target = values.baseAddress else { return }
-            unsafe (target + start).update(from: source, count: panel.count)
+            unsafe copyElements(source, to: target + start, count: panel.count)
         }
     }
 
@@ -86,9 +87,11 @@ internal import CKernels
     /// Copies one panel to another of the same extents.
     package func copy(_ source: Panel, to target: Panel) {
         target.expect(source.rows, source.columns)
-        for row in 0..<source.rows {
-            unsafe pointer(target.row(row)).update(
-                from: pointer(source.row(row)), count: source.columns)
+        let (runs, length) = Panel.runs(source, target)
+        for i in 0..<runs {
+            unsafe copyElements(
+                pointer(source) + i * source.stride, to: pointer(target) + i * target.stride,
+                count: length)
         }
     }
 
@@ -147,4 +150,13 @@ internal import CKernels
         }
         return total
     }
+}
+
+/// Copies numbers as bytes: `update(from:)` would go through a witness for each of them here, where
+/// the type is not known.
+@unsafe private func copyElements<S: Scalar>(
+    _ source: UnsafePointer<S>, to target: UnsafeMutablePointer<S>, count: Int
+) {
+    unsafe UnsafeMutableRawPointer(target).copyMemory(
+        from: source, byteCount: count * MemoryLayout<S>.stride)
 }

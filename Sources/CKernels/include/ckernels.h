@@ -40,6 +40,7 @@ size_t ck_convolution_scratch(size_t length);
     /* y = alpha * x + beta * y + constant */                                                      \
     void ck_combine_##SUFFIX(size_t n, REAL alpha, const REAL *x, REAL beta, REAL constant,        \
                              REAL *y);                                                             \
+    void ck_fill_##SUFFIX(size_t n, REAL value, REAL *y);                                          \
     /* y = x, last element first. */                                                               \
     void ck_reverse_##SUFFIX(size_t n, const REAL *x, REAL *y);                                    \
     /* y = x / (L1 norm of x), or x where that norm is at most 1e-4. */                            \
