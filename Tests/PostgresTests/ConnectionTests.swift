@@ -128,4 +128,36 @@ import Testing
         }
         #expect(error?.sqlState == "3D000" && error?.isTransient == false)
     }
+
+    @Test func `connections that wait hold up nobody else`() async throws {
+        try await withTestDatabase(migrations: .none) { database in
+            // More than the shared pool of Swift has threads on most machines.
+            let count = 24
+            let holder = try await Connection.open(database.configuration)
+            try await holder.run("SELECT pg_advisory_lock(1)")
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<count {
+                    let waiter = try await Connection.open(database.configuration)
+                    group.addTask {
+                        try await waiter.run("SELECT pg_advisory_lock_shared(1)")
+                        await waiter.close()
+                    }
+                }
+                var waiting = 0
+                while waiting < count {
+                    waiting = try await holder.run(
+                        """
+                        SELECT count(*) AS n FROM pg_locks
+                        WHERE locktype = 'advisory' AND NOT granted
+                            AND database = (SELECT oid FROM pg_database
+                                            WHERE datname = current_database())
+                        """
+                    ).only().int("n")
+                }
+                try await holder.run("SELECT pg_advisory_unlock(1)")
+                try await group.waitForAll()
+            }
+            await holder.close()
+        }
+    }
 }
