@@ -171,4 +171,10 @@ package actor Connection {
         guard ticket.attach(link.canceller, token) else { throw CancellationError() }
         return try operation(link, token)
     }
+
+    private func onThisThread<T: Sendable>(
+        _ operation: (Link, UInt64) throws -> T, _ link: Link, _ token: UInt64
+    ) throws -> T {
+        try operation(link, token)
+    }
 }
