@@ -18,6 +18,8 @@ let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto"
 let lifecycle: Target.Dependency = .product(
     name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let unixSignals: Target.Dependency = .product(
+    name: "UnixSignals", package: "swift-service-lifecycle")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 
 /// A Swift target with the strict settings, and its imports.
@@ -100,7 +102,7 @@ let package = Package(
             dependencies: [
                 "Series", "Tensors", "Learning", "Models", "Signals", "Forecasting", "Charts",
                 "Postgres", "WebClient", "Store", "Jobs", "Ingestion", "Workflows", "Notifications",
-                argumentParser, lifecycle, logging, yams,
+                argumentParser, lifecycle, unixSignals, logging, yams,
             ],
             swiftSettings: strict),
         .executableTarget(
