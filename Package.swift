@@ -26,11 +26,14 @@ func target(_ name: String, _ imports: Target.Dependency...) -> Target {
 }
 
 /// The tests of one target; they may also import the targets named in `others`.
-func tests(of name: String, with others: Target.Dependency...) -> Target {
+/// `fixtures` says that they read golden files out of their own folder.
+func tests(
+    of name: String, with others: Target.Dependency..., fixtures: Bool = false
+) -> Target {
     .testTarget(
         name: name + "Tests",
         dependencies: [.target(name: name), "TestSupport"] + others,
-        resources: [],
+        exclude: fixtures ? ["Fixtures"] : [],
         swiftSettings: strict)
 }
 
@@ -118,7 +121,7 @@ let package = Package(
         tests(of: "Tensors"),
         tests(of: "Learning", with: "Tensors"),
         tests(of: "Models", with: "Tensors", "Learning"),
-        tests(of: "Signals", with: "Series"),
+        tests(of: "Signals", with: "Series", fixtures: true),
         tests(of: "Forecasting", with: "Series", "Tensors", "Learning", "Models"),
         tests(of: "Charts", with: "Series"),
         tests(of: "Postgres"),

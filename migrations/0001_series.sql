@@ -74,6 +74,11 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN (extract(epoch FROM at) * 1000000)::bigint;
 COMMENT ON FUNCTION systole.epoch_us IS 'Whole microseconds since 1970-01-01 UTC.';
 
+CREATE FUNCTION systole.iso8601(at timestamptz) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
+COMMENT ON FUNCTION systole.iso8601 IS 'A time as events and JSON carry it, in UTC.';
+
 CREATE FUNCTION systole.observation_limits(OUT earliest timestamptz, OUT latest timestamptz)
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT timestamptz '1900-01-01 00:00:00+00', now() + interval '5 minutes'

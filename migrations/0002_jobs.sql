@@ -556,7 +556,7 @@ COMMENT ON FUNCTION systole.register_worker IS
 CREATE FUNCTION systole.heartbeat(
     worker uuid, job_ids bigint[] DEFAULT '{}', lease_nos bigint[] DEFAULT '{}',
     progress jsonb[] DEFAULT '{}')
-RETURNS TABLE (job_id bigint, verdict text) LANGUAGE plpgsql AS $$
+RETURNS TABLE (job_id bigint, lease_no bigint, verdict text) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
     UPDATE systole.worker w SET beat_at = now() WHERE w.worker_id = heartbeat.worker;
@@ -564,12 +564,18 @@ BEGIN
         RAISE EXCEPTION 'Worker % is not registered.', heartbeat.worker USING ERRCODE = 'SY026',
             HINT = 'It was taken for dead, or has drained: register it again.';
     END IF;
+    -- A claim whose answer never arrived leaves runs that nobody runs: they go back without spending an attempt.
+    UPDATE systole.job j
+    SET state = 'ready', attempt = greatest(0, j.attempt - 1), worker_id = NULL, started_at = NULL,
+        deadline_at = NULL
+    WHERE j.worker_id = heartbeat.worker AND j.state = 'running' AND j.job_id <> ALL (heartbeat.job_ids)
+        AND j.started_at < now() - interval '30 seconds';
     UPDATE systole.job j SET progress = l.progress
     FROM unnest(heartbeat.job_ids, heartbeat.lease_nos, heartbeat.progress) AS l(job_id, lease_no, progress)
     WHERE j.job_id = l.job_id AND j.lease_no = l.lease_no AND j.state = 'running'
         AND l.progress IS NOT NULL AND l.progress IS DISTINCT FROM j.progress;
     RETURN QUERY
-    SELECT l.job_id,
+    SELECT l.job_id, l.lease_no,
         CASE WHEN j.job_id IS NULL THEN 'lost'
             WHEN j.cancel_at IS NOT NULL THEN 'cancelled'
             ELSE 'deadline' END
@@ -579,8 +585,15 @@ BEGIN
     WHERE j.job_id IS NULL OR j.cancel_at IS NOT NULL OR j.deadline_at < now();
 END $$;
 COMMENT ON FUNCTION systole.heartbeat IS
-    'Says that a worker lives, stores the progress of its runs, and returns the runs that must stop: lost, cancelled or '
-    'past their deadline.';
+    'Says that a worker lives and names all its runs; stores their progress, and returns those that must stop: lost, '
+    'cancelled or past their deadline.';
+
+CREATE FUNCTION systole.drain_worker(worker uuid) RETURNS void LANGUAGE sql AS $$
+    UPDATE systole.worker w SET draining_at = now()
+    WHERE w.worker_id = worker AND w.draining_at IS NULL;
+$$;
+COMMENT ON FUNCTION systole.drain_worker IS
+    'The start of a drain: the worker finishes what it runs and is handed nothing more.';
 
 CREATE FUNCTION systole.release_jobs(job_ids bigint[], lease_nos bigint[]) RETURNS integer
 LANGUAGE plpgsql AS $$

@@ -68,6 +68,11 @@ package struct SQL: ExpressibleByStringInterpolation, Sendable {
             pieces.append(.parameter(value.sqlParameter))
         }
 
+        /// Binds `value` as a parameter, NULL for nil.
+        package mutating func appendInterpolation<Value: SQLValue>(_ value: Value?) {
+            pieces.append(.parameter(value?.sqlParameter ?? .null))
+        }
+
         /// Inserts another statement, its parameters renumbered.
         package mutating func appendInterpolation(_ sql: SQL) {
             pieces.append(contentsOf: sql.pieces)
