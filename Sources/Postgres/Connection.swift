@@ -26,7 +26,7 @@ package struct TransactionOptions: Sendable {
 ///
 /// Its calls block that thread and no other. A task that is cancelled cancels its statement.
 package actor Connection {
-    private let executor: QueueExecutor
+    private let executor: ThreadExecutor
     private let configuration: ConnectionConfiguration
     private var link: Link?
 
@@ -36,7 +36,7 @@ package actor Connection {
 
     private init(_ configuration: ConnectionConfiguration) {
         self.configuration = configuration
-        executor = QueueExecutor(label: "systole.postgres")
+        executor = ThreadExecutor(name: "postgres")
     }
 
     /// Connects.
@@ -90,7 +90,7 @@ package actor Connection {
     /// - Returns: Its rows, or none.
     /// - Throws: `PostgresError`, or `CancellationError` if the task was cancelled.
     @discardableResult
-    package func run(_ sql: SQL, format: ResultFormat = .text) async throws -> Rows {
+    package nonisolated func run(_ sql: SQL, format: ResultFormat = .text) async throws -> Rows {
         try await cancellable { link, token in
             try Session(link, token: token).run(sql, format: format)
         }
@@ -102,7 +102,7 @@ package actor Connection {
     /// - Parameter body: Gets the session; must not keep it.
     /// - Returns: What `body` returns.
     /// - Throws: What `body` throws, or `CancellationError` if the task was cancelled.
-    package func withSession<T: Sendable>(
+    package nonisolated func withSession<T: Sendable>(
         _ body: @Sendable (borrowing Session) throws -> T
     ) async throws -> T {
         try await cancellable { link, token in try body(Session(link, token: token)) }
@@ -115,7 +115,7 @@ package actor Connection {
     ///   - body: Gets the session; cannot keep it, and cannot wait for anything but it.
     /// - Returns: What `body` returns, once COMMIT has succeeded.
     /// - Throws: What `body` throws, what COMMIT fails with, or `CancellationError`.
-    package func transaction<T: Sendable>(
+    package nonisolated func transaction<T: Sendable>(
         _ options: TransactionOptions = TransactionOptions(),
         _ body: @Sendable (borrowing Session) throws -> T
     ) async throws -> T {
@@ -142,21 +142,33 @@ package actor Connection {
         }
     }
 
-    func cancellable<T: Sendable>(
-        _ operation: (Link, UInt64) throws -> T
+    /// Runs `operation` on this connection's thread and cancels it when the task is cancelled.
+    ///
+    /// Not itself isolated: a closure handed to `withTaskCancellationHandler` runs on the shared
+    /// pool even when it is written inside an actor, so that the blocking call would sit there.
+    /// `perform` is a synchronous method of the actor and can run nowhere else.
+    nonisolated func cancellable<T: Sendable>(
+        _ operation: @Sendable (Link, UInt64) throws -> T
     ) async throws -> T {
-        try Task.checkCancellation()
-        guard let link else { throw PostgresError.closed }
-        let token = link.canceller.begin()
-        defer { link.canceller.end(token) }
+        let ticket = Ticket()
         do {
             return try await withTaskCancellationHandler {
-                try operation(link, token)
+                try await perform(ticket, operation)
             } onCancel: {
-                link.canceller.cancel(token)
+                ticket.cancel()
             }
         } catch let error as PostgresError where error.isCancellation && Task.isCancelled {
             throw CancellationError()
         }
+    }
+
+    private func perform<T>(
+        _ ticket: Ticket, _ operation: (Link, UInt64) throws -> T
+    ) throws -> T {
+        guard let link else { throw PostgresError.closed }
+        let token = link.canceller.begin()
+        defer { link.canceller.end(token) }
+        guard ticket.attach(link.canceller, token) else { throw CancellationError() }
+        return try operation(link, token)
     }
 }
