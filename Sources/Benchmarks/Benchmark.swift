@@ -109,3 +109,10 @@ enum Opponent {
 /// Takes a result, so that the compiler cannot leave out the work behind it.
 @inline(never) @_optimize(none)
 func keep<T>(_ value: T) {}
+
+/// A benchmark whose own preparations went wrong.
+struct BenchmarkError: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) { self.description = description }
+}

@@ -1,6 +1,6 @@
 /// Every benchmark, in the order of reports.
 enum Catalogue {
     static let all: [Benchmark] = [
-        SGEMM.benchmark
+        SGEMM.benchmark, CSVRead.benchmark, WFDBRead.benchmark, EDFRead.benchmark,
     ]
 }
