@@ -37,6 +37,8 @@ struct Setting: Sendable {
     let threads: Int
     /// The processes in which opponents live.
     let peers: Peers
+    /// Where benchmarks that need PostgreSQL get a database.
+    let databases: Databases
     /// Where generated files go; it is removed at the end.
     let folder: ScratchFolder
 }
@@ -85,6 +87,23 @@ struct Contestant {
             let start = ContinuousClock.now
             for _ in 0..<repetitions { try await work() }
             return (ContinuousClock.now - start) / .seconds(1)
+        }
+    }
+
+    /// One that needs `before` ahead of every run, outside the measurement.
+    init(
+        _ name: String, before: @escaping () async throws -> Void,
+        _ work: @escaping () async throws -> Void
+    ) {
+        self.init(measuring: name) { repetitions in
+            var total = Duration.zero
+            for _ in 0..<repetitions {
+                try await before()
+                let start = ContinuousClock.now
+                try await work()
+                total += ContinuousClock.now - start
+            }
+            return total / .seconds(1)
         }
     }
 }

@@ -2,5 +2,7 @@
 enum Catalogue {
     static let all: [Benchmark] = [
         SGEMM.benchmark, CSVRead.benchmark, WFDBRead.benchmark, EDFRead.benchmark,
+        ObservationsCopy.benchmark, WaveformCopy.benchmark, JobsNoop.benchmark,
+        ForecastBatch.benchmark,
     ]
 }

@@ -65,18 +65,21 @@ import Foundation
             trial: Trial(rounds: runs, seconds: seconds), threads: threads,
             peers: Peers(
                 python: environment["SYSTOLE_PYTHON"] ?? "python3",
-                reference: environment["SYSTOLE_REFERENCE"] ?? "../shared/reference"))
+                reference: environment["SYSTOLE_REFERENCE"] ?? "../shared/reference"),
+            databases: Databases(server: environment["SYSTOLE_TEST_SERVER"]))
         let report = try await runner.run(try selected())
         if json {
             print(try report.json())
         } else {
             print(Table(report).text + "\n\n" + Table.notes(report))
         }
-        guard let before else { return }
-        let comparison = Comparison(before: before, now: report)
+        for failure in report.failures {
+            Progress.say("\(failure.name) could not be measured: \(failure.reason)")
+        }
+        let comparison = before.map { Comparison(before: $0, now: report) }
         // Beside the report, not in it: what reads the JSON gets one object.
-        Progress.say(comparison.text)
-        if !comparison.slower.isEmpty { throw ExitCode(1) }
+        if let comparison { Progress.say(comparison.text) }
+        if comparison?.slower.isEmpty == false || !report.failures.isEmpty { throw ExitCode(1) }
     }
 
     /// The benchmarks that `--only` names, in the order of the catalogue.

@@ -3,6 +3,8 @@ import Foundation
 /// The figures of one run of this tool.
 struct Report: Codable {
     var benchmarks: [Entry] = []
+    /// Benchmarks that could not be run; the others go on.
+    var failures: [Failure] = []
     let machine: Machine
 
     /// What was measured on.
@@ -23,6 +25,13 @@ struct Report: Codable {
             try box.encode(cores, forKey: .cores)
             try box.encode(openblasCoreType, forKey: .openblasCoreType)
         }
+    }
+
+    /// A benchmark without figures, and why.
+    struct Failure: Codable {
+        let name: String
+        let threads: Int
+        let reason: String
     }
 
     /// The report as JSON, keys in order, so that two reports can be compared line by line.

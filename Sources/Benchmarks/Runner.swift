@@ -6,21 +6,27 @@ struct Runner {
     /// As asked for on the command line.
     let threads: Int?
     let peers: Peers
+    let databases: Databases
 
     func run(_ benchmarks: [Benchmark]) async throws -> Report {
         let machine = Report.Machine.current()
         var report = Report(machine: machine)
         let folder = try ScratchFolder()
-        defer {
-            peers.close()
-            do { try folder.remove() } catch { Progress.say("\(folder.path) is left over") }
-        }
         for benchmark in benchmarks {
             for count in benchmark.threads.counts(requested: threads, cores: machine.cores) {
-                let setting = Setting(threads: count, peers: peers, folder: folder)
-                report.benchmarks.append(try await measure(benchmark, setting))
+                let setting = Setting(
+                    threads: count, peers: peers, databases: databases, folder: folder)
+                do {
+                    report.benchmarks.append(try await measure(benchmark, setting))
+                } catch {
+                    report.failures.append(
+                        Report.Failure(name: benchmark.name, threads: count, reason: "\(error)"))
+                }
             }
         }
+        peers.close()
+        await databases.close()
+        do { try folder.remove() } catch { Progress.say("\(folder.path) is left over") }
         return report
     }
 

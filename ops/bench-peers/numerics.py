@@ -23,4 +23,37 @@ def sgemm(arguments: list[str]) -> Workload:
     return Workload(f"torch {torch.__version__}", lambda: torch.matmul(a, b))
 
 
-serve({"sgemm": sgemm})
+def ridge(arguments: list[str]):
+    """Windows, weights, scale and quantile offsets of a ridge forecast with intervals."""
+    import numpy
+
+    series, lag, horizon, levels = map(int, arguments)
+    random = numpy.random.default_rng(0)
+    windows = 20 + 5 * random.standard_normal((series, lag))
+    weights = random.standard_normal((lag + 1, horizon)).astype("float32")
+    offsets = random.standard_normal((levels, 1, horizon))
+    mean, deviation = 20.0, 5.0
+
+    def forecast(rows):
+        """Scale, centre, multiply, add back, quantiles in the unit of the series."""
+        scaled = ((rows - mean) / deviation).astype("float32")
+        centre = scaled[:, -1:]
+        inputs = numpy.ones((len(rows), lag + 1), "float32")
+        inputs[:, :-1] = scaled - centre
+        point = (inputs @ weights + centre).astype("float64")
+        return point * deviation + mean, (point + offsets) * deviation + mean
+
+    return windows, forecast, f"numpy {numpy.__version__}"
+
+
+def ridge_batch(arguments: list[str]) -> Workload:
+    windows, forecast, versions = ridge(arguments)
+    return Workload(versions, lambda: forecast(windows))
+
+
+def ridge_each(arguments: list[str]) -> Workload:
+    windows, forecast, versions = ridge(arguments)
+    return Workload(versions, lambda: [forecast(row[None]) for row in windows])
+
+
+serve({"sgemm": sgemm, "ridge-batch": ridge_batch, "ridge-each": ridge_each})
