@@ -114,6 +114,7 @@ CREATE TABLE systole.webhook_attempt (
     at             timestamptz NOT NULL DEFAULT now(),
     status         integer,
     error_class    text,
+    reason         text,
     milliseconds   integer,
     remote_address text,
     answer_bytes   integer,
@@ -126,6 +127,8 @@ CREATE TABLE systole.webhook_attempt (
         CHECK (status IS NOT NULL OR error_class IS NOT NULL),
     CONSTRAINT webhook_attempt_head_short CHECK (octet_length(answer_head) <= 4096)
 );
+COMMENT ON COLUMN systole.webhook_attempt.error_class IS
+    'Why there was no usable answer, in one word; lost where the sender died and nobody knows.';
 COMMENT ON COLUMN systole.webhook_attempt.attempt IS 'The lease number under which it was made.';
 COMMENT ON COLUMN systole.webhook_attempt.answer_head IS
     'The first 4 kB that the receiver answered, kept for refusals only.';
@@ -201,7 +204,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     FROM jsonb_each(data)
     WHERE jsonb_typeof(value) NOT IN ('object', 'array')
         AND key = ANY ('{series,series_id,recording_id,source_id,endpoint_id,incident_id,
-            incident_seq,job_id,model_id,forecast_id,family,version,stage,kind,state,severity,
+            incident_seq,job_id,model_id,previous_model_id,forecast_id,family,version,stage,kind,state,severity,
             score,direction,from,until,at,opened_at,closed_at,resolved_at,issued_at,data_until,
             horizon,steps,rows,attempt,reason,error_class,link,schema}'::text[])
 $$;
@@ -415,7 +418,7 @@ COMMENT ON VIEW systole.webhooks IS
 
 CREATE VIEW systole.webhook_log AS
 SELECT d.delivery_id, d.endpoint_id, e.url, d.event_type, d.message_id, d.state,
-    a.attempt, a.at, a.status, a.error_class, a.milliseconds, a.remote_address, a.answer_bytes,
+    a.attempt, a.at, a.status, a.error_class, a.reason, a.milliseconds, a.remote_address, a.answer_bytes,
     encode(a.answer_head, 'escape') AS answer_head,
     CASE WHEN d.state = 'waiting' THEN d.next_try_at END AS next_try_at,
     d.event_id, d.created_at

@@ -13,8 +13,8 @@ package struct AlertBudget: Hashable, Sendable, Codable {
     }
 
     private static let secondsPerWeek = 604_800.0
-    /// An observation that one in twenty would beat is no anomaly, whatever the budget.
-    private static let probabilityMaximum = 0.05
+    /// An observation that one in a hundred would beat is no anomaly, whatever the budget.
+    private static let probabilityMaximum = 0.01
 
     /// The fire score that the budget implies if probabilities are calibrated and observations
     /// independent: an alert begins with a hit that has n − 1 further ones among the m − 1
@@ -41,34 +41,29 @@ package struct AlertBudget: Hashable, Sendable, Codable {
         return -log10(low)
     }
 
-    /// The least fire score with which a pipeline keeps to the budget on a stretch of history that
-    /// is taken to be clean, but no less than the independent one.
+    /// The least fire score that keeps to the budget on a stretch of history that is taken to be
+    /// clean, but no less than the independent one.
     ///
     /// - Parameters:
-    ///   - pipeline: Whose scores are meant.
-    ///   - history: On the step of the fitted series.
-    ///   - range: The rows to try, such as the validation rows.
     ///   - policy: Everything but the scores.
+    ///   - scored: Every row of that stretch, such as the validation rows.
+    ///   - rate: Of the series.
     /// - Returns: A score; rounded up to a tenth.
-    /// - Throws: `ForecastError.stepMismatch`.
     package func fireScore(
-        tuning pipeline: FittedPipeline, on history: TimeSeries, range: Range<Int>,
-        policy: IncidentPolicy
-    ) throws(ForecastError) -> Double {
-        let rate = history.grid.rate
+        tuning policy: IncidentPolicy, on scored: [ScoredObservation], rate: SamplingRate
+    ) -> Double {
         let independent = fireScore(rate: rate, hits: policy.hits, window: policy.window)
-        let weeks = Double(range.count) * rate.stepSeconds / Self.secondsPerWeek
+        let weeks = Double(scored.count) * rate.stepSeconds / Self.secondsPerWeek
         let allowed = max(1, Int(alertsPerWeek * weeks))
         // In tenths of a decade, from the independent score up to where nothing fires any more.
         var (low, high) = (Int((independent * 10).rounded(.up)), 200)
         while low < high {
             let middle = (low + high) / 2
             let fire = Double(middle) / 10
-            let scorer = AnomalyScorer(pipeline, policy: ScoringPolicy(suspectScore: fire))
             var machine = IncidentMachine(policy: policy.firing(at: fire))
-            let opened = machine.advance(
-                through: try scorer.score(history: history, range: range)
-            ).count { if case .opened = $0 { true } else { false } }
+            let opened = machine.advance(through: scored).count {
+                if case .opened = $0 { true } else { false }
+            }
             if opened > allowed { low = middle + 1 } else { high = middle }
         }
         return Double(low) / 10

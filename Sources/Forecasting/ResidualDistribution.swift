@@ -133,6 +133,7 @@ struct ResidualDistribution: Hashable, Sendable {
     /// - Parameters:
     ///   - excesses: Ascending, above zero.
     ///   - widthMinimum: Below it no tail is trusted.
+    /// - Returns: The tail beyond the threshold that the excesses were taken over.
     private static func tail(_ excesses: [Double], widthMinimum: Double) -> Tail {
         let count = Double(excesses.count)
         guard !excesses.isEmpty else { return Tail(width: widthMinimum, shape: 0) }

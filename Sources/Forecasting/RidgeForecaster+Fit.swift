@@ -56,8 +56,8 @@ struct NormalEquations: Sendable {
         _ series: [Double], task: ForecastTask, starts: [Int], centring: RidgeForecaster.Centring
     ) {
         let (lag, horizon) = (task.lag, task.horizon)
-        var gram = Tensor<Double>(zeros: [lag + 1, lag + 1])
-        var cross = Tensor<Double>(zeros: [lag + 1, horizon])
+        var gram = [Double](repeating: 0, count: (lag + 1) * (lag + 1))
+        var cross = [Double](repeating: 0, count: (lag + 1) * horizon)
         var squares = 0.0
         for first in stride(from: 0, to: starts.count, by: Self.chunk) {
             let part = starts[first..<min(first + Self.chunk, starts.count)]
@@ -80,22 +80,26 @@ struct NormalEquations: Sendable {
                 }
             }
             let x = Tensor([part.count, lag + 1], inputs)
-            gram.add(matmul(x, x, transposeA: true))
-            cross.add(matmul(x, Tensor([part.count, horizon], targets), transposeA: true))
+            let y = Tensor([part.count, horizon], targets)
+            Self.add(matmul(x, x, transposeA: true).values, to: &gram)
+            Self.add(matmul(x, y, transposeA: true).values, to: &cross)
         }
-        self.gram = gram
-        self.cross = cross
+        self.gram = Tensor([lag + 1, lag + 1], gram)
+        self.cross = Tensor([lag + 1, horizon], cross)
         targetSquares = squares
     }
 
     /// Σ (Y − XW)² by expansion, `ΣY² − 2⟨W, XᵀY⟩ + ⟨W, XᵀXW⟩`: no window is touched again.
     func squaredError(of weights: Tensor<Double>) -> Double {
-        let product = matmul(gram, weights)
+        let product = matmul(gram, weights).values
+        let (w, xy) = (weights.values, cross.values)
         var sum = targetSquares
-        for i in weights.values.indices {
-            sum += weights.values[i] * (product.values[i] - 2 * cross.values[i])
-        }
+        for i in w.indices { sum += w[i] * (product[i] - 2 * xy[i]) }
         return sum
+    }
+
+    private static func add(_ part: [Double], to sum: inout [Double]) {
+        for i in sum.indices { sum[i] += part[i] }
     }
 
     /// Decomposes XᵀX once, so that any penalty costs one product.
@@ -116,13 +120,13 @@ struct RidgeSolver: Sendable {
     let rotated: Tensor<Double>
 
     func weights(penalty: Double) -> Tensor<Double> {
-        var scaled = rotated
+        var scaled = rotated.values
         let columns = rotated.shape[1]
         for (row, value) in values.enumerated() {
             // XᵀX has no negative eigenvalue but for rounding.
             let factor = 1 / (max(value, 0) + penalty)
-            for k in 0..<columns { scaled.values[row * columns + k] *= factor }
+            for k in 0..<columns { scaled[row * columns + k] *= factor }
         }
-        return matmul(vectors, scaled)
+        return matmul(vectors, Tensor(rotated.shape, scaled))
     }
 }

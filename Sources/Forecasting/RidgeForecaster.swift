@@ -32,7 +32,8 @@ package struct RidgeForecaster: Sendable, Equatable {
         self.penalty = penalty
         self.weights = weights
         let columns = weights.shape[1]
-        nextWeights = stride(from: 0, to: weights.count, by: columns).map { weights.values[$0] }
+        let values = weights.values
+        nextWeights = stride(from: 0, to: values.count, by: columns).map { values[$0] }
     }
 
     /// Forecasts of many windows.
@@ -51,12 +52,12 @@ package struct RidgeForecaster: Sendable, Equatable {
             centres.append(centre)
             for k in 0..<lag { inputs[row * width + k] = series[start + k] - centre }
         }
-        var result = matmul(Tensor([starts.count, width], inputs), weights)
         let steps = horizon
+        var values = matmul(Tensor([starts.count, width], inputs), weights).values
         for (row, centre) in centres.enumerated() {
-            for k in 0..<steps { result.values[row * steps + k] += centre }
+            for k in (row * steps)..<((row + 1) * steps) { values[k] += centre }
         }
-        return result
+        return Tensor([starts.count, steps], values)
     }
 
     /// The first step of the forecast of one window; the bits do not depend on any other window.

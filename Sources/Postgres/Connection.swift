@@ -65,7 +65,7 @@ package actor Connection {
     /// and the server has not hung up.
     package var isUsable: Bool {
         guard let link else { return false }
-        return link.takeInput() && link.isIdle
+        return link.isConnected && link.isIdle
     }
 
     /// The server process behind this connection, as in `pg_stat_activity.pid`.
@@ -175,5 +175,11 @@ package actor Connection {
         defer { link.canceller.end(token) }
         guard ticket.attach(link.canceller, token) else { throw CancellationError() }
         return try operation(link, token)
+    }
+
+    private func onThisThread<T: Sendable>(
+        _ operation: (Link, UInt64) throws -> T, _ link: Link, _ token: UInt64
+    ) throws -> T {
+        try operation(link, token)
     }
 }

@@ -36,6 +36,7 @@ package struct TestDatabase: Sendable {
         let name =
             "systole_test_\(ProcessInfo.processInfo.processIdentifier)_\(TestServer.unique())"
         let admin = try await Connection.open(server)
+        try await TestServer.sweep(admin)
         let template = try await TestTemplate(migrations)?.ensure(admin, server)
         try await TestServer.create(name, template: template ?? "template0", admin)
         await admin.close()
@@ -108,6 +109,30 @@ package enum TestServer {
             return counter
         }
         return "\(number)_\(String(UInt32.random(in: .min ... .max), radix: 36))"
+    }
+
+    private static let hasSwept = Mutex(false)
+
+    /// Drops what killed test processes left behind; once per process.
+    static func sweep(_ admin: Connection) async throws {
+        let isFirst = hasSwept.withLock { swept in
+            defer { swept = true }
+            return !swept
+        }
+        guard isFirst else { return }
+        let left = try await admin.run(
+            """
+            SELECT datname FROM pg_database AS d
+            WHERE datname LIKE 'systole\\_test\\_%'
+                AND NOT EXISTS (SELECT FROM pg_stat_activity AS a WHERE a.datid = d.oid)
+                AND (pg_stat_file('base/' || d.oid || '/PG_VERSION', true)).modification
+                    < now() - interval '30 minutes'
+            """
+        ).allTexts("datname")
+        for name in left {
+            // Another process may sweep as well, and a database may come into use: its own affair.
+            _ = try? await admin.run("DROP DATABASE IF EXISTS \(identifier: name)")
+        }
     }
 
     static func create(_ name: String, template: String, _ admin: Connection) async throws {
