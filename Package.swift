@@ -109,7 +109,7 @@ let package = Package(
             name: "Benchmarks",
             dependencies: [
                 "Series", "Tensors", "Learning", "Models", "Signals", "Forecasting", "Postgres",
-                "WebClient", "Store", "Jobs", "Notifications", argumentParser,
+                "WebClient", "Store", "Jobs", "Notifications", argumentParser, lifecycle, logging,
             ],
             swiftSettings: strict),
 
