@@ -1,0 +1,238 @@
+import Crypto
+package import Postgres
+package import Series
+
+/// One channel of a stored recording.
+package struct RecordingChannel: Hashable, Sendable {
+    package let channel: Channel
+    package let rate: SamplingRate
+    /// Samples from the start of the recording to the end of this channel, missing ones included.
+    package let sampleCount: Int64
+
+    package init(channel: Channel, rate: SamplingRate, sampleCount: Int64) {
+        precondition(sampleCount >= 0, "RecordingChannel: \(sampleCount) samples")
+        self.channel = channel
+        self.rate = rate
+        self.sampleCount = sampleCount
+    }
+}
+
+/// A recording as the database keeps it, without its samples.
+package struct RecordingHeader: Hashable, Sendable {
+    /// What users call it; unique.
+    package let key: String
+    /// Nil where the file does not say.
+    package let startedAt: Timestamp?
+    /// By position.
+    package let channels: [RecordingChannel]
+
+    package init(key: String, startedAt: Timestamp?, channels: [RecordingChannel]) {
+        self.key = key
+        self.startedAt = startedAt
+        self.channels = channels
+    }
+}
+
+/// What storing a recording did.
+package enum RecordingOutcome: Equatable, Sendable {
+    case stored(id: Int64)
+    /// The same content is there already.
+    case unchanged(id: Int64)
+    case replaced(id: Int64)
+
+    /// The number of the recording.
+    package var id: Int64 {
+        switch self {
+        case .stored(let id), .unchanged(let id), .replaced(let id): id
+        }
+    }
+}
+
+/// Recordings and their waveforms.
+package enum RecordingStore {
+    /// Stores a whole recording; one that is there already with the same content is left alone.
+    ///
+    /// - Parameters:
+    ///   - header: Its name, its start and its channels.
+    ///   - chunks: All its samples; the chunks of a channel do not overlap.
+    ///   - rule: Whether other content under the same key replaces what is stored.
+    ///   - db: A transaction.
+    /// - Returns: What was done.
+    /// - Throws: `StoreError.recordingDiffers` under `.keep`.
+    package static func store(
+        _ header: RecordingHeader, chunks: [WaveformChunk], onConflict rule: ConflictRule = .keep,
+        in db: borrowing Session
+    ) throws -> RecordingOutcome {
+        precondition(db.isInTransaction(), "RecordingStore.store outside a transaction")
+        let content = contentDigest(of: header, chunks)
+        let inserted = try db.run(
+            """
+            INSERT INTO systole.recording (key, started_at, content)
+            VALUES (\(header.key), \(header.startedAt), \(content))
+            ON CONFLICT ON CONSTRAINT recording_key_once DO NOTHING
+            RETURNING recording_id
+            """)
+        if let row = inserted.first {
+            let id = try row.int64("recording_id")
+            try write(header, chunks, to: id, in: db)
+            return .stored(id: id)
+        }
+        let row = try db.run(
+            """
+            SELECT recording_id, content FROM systole.recording
+            WHERE key = \(header.key) FOR NO KEY UPDATE
+            """
+        ).only()
+        let id = try row.int64("recording_id")
+        if try row.bytes("content") == content { return .unchanged(id: id) }
+        guard rule == .revise else { throw StoreError.recordingDiffers(key: header.key) }
+        try db.run("DELETE FROM systole.waveform_chunk WHERE recording_id = \(id)")
+        try db.run("DELETE FROM systole.recording_channel WHERE recording_id = \(id)")
+        try db.run(
+            """
+            UPDATE systole.recording SET started_at = \(header.startedAt), content = \(content)
+            WHERE recording_id = \(id)
+            """)
+        try write(header, chunks, to: id, in: db)
+        return .replaced(id: id)
+    }
+
+    /// The recording `key` with its number; throws `StoreError.unknownRecording`.
+    package static func find(
+        key: String, in db: borrowing Session
+    ) throws -> (id: Int64, header: RecordingHeader) {
+        let rows = try db.run(
+            "SELECT recording_id, started_at FROM systole.recording WHERE key = \(key)")
+        guard let row = rows.first else { throw StoreError.unknownRecording(key: key) }
+        let id = try row.int64("recording_id")
+        let channels = try db.run(
+            """
+            SELECT name, unit, rate_numerator, rate_denominator, sample_count
+            FROM systole.recording_channel WHERE recording_id = \(id) ORDER BY channel
+            """
+        ).map { row in
+            RecordingChannel(
+                channel: Channel(
+                    name: try row.text("name"), unit: PhysicalUnit(try row.text("unit"))),
+                rate: SamplingRate(
+                    try row.int64("rate_numerator"), per: try row.int64("rate_denominator")),
+                sampleCount: try row.int64("sample_count"))
+        }
+        let start = try row.optionalTimestamp("started_at")
+        return (id, RecordingHeader(key: key, startedAt: start, channels: channels))
+    }
+
+    /// The keys of all recordings that begin with `prefix`, in order.
+    package static func keys(
+        startingWith prefix: String = "", in db: borrowing Session
+    ) throws -> [String] {
+        try db.run(
+            """
+            SELECT key FROM systole.recording WHERE starts_with(key, \(prefix)::text) ORDER BY key
+            """
+        ).allTexts("key")
+    }
+
+    /// The chunks of one channel that hold samples of a range.
+    ///
+    /// - Parameters:
+    ///   - recording: The recording's number.
+    ///   - channel: Position of the channel, from 0.
+    ///   - range: Sample positions; nil for all.
+    ///   - db: The transaction.
+    /// - Returns: Whole chunks, in order; their checksums have been compared.
+    /// - Throws: `StoreError.chunkDamaged`.
+    package static func chunks(
+        of recording: Int64, channel: Int, samples range: Range<Int64>? = nil,
+        in db: borrowing Session
+    ) throws -> [WaveformChunk] {
+        let range = range ?? 0..<Int64.max
+        // NULL becomes a number that no raw sample has, since arrays come without NULLs.
+        let rows = try db.run(
+            """
+            SELECT first_sample, gain, baseline, crc32c,
+                array_replace(coalesce(samples::integer[], wide), NULL, \(ChunkField.missing))
+                    AS samples
+            FROM systole.waveform_chunk
+            WHERE recording_id = \(recording) AND channel = \(channel)
+                AND first_sample < \(range.upperBound)
+                AND first_sample + sample_count > \(range.lowerBound)
+            ORDER BY first_sample
+            """, format: .binary)
+        return try rows.map { row in
+            let chunk = WaveformChunk(
+                channel: channel, firstSample: try row.int64("first_sample"),
+                gain: try row.double("gain"), baseline: try row.double("baseline"),
+                samples: try row.int32s("samples").map { $0 == ChunkField.missing ? nil : $0 })
+            guard try row.int64("crc32c") == Int64(ChunkField(chunk).checksum) else {
+                throw StoreError.chunkDamaged(
+                    recording: recording, channel: channel, firstSample: chunk.firstSample)
+            }
+            return chunk
+        }
+    }
+
+    private static func write(
+        _ header: RecordingHeader, _ chunks: [WaveformChunk], to id: Int64,
+        in db: borrowing Session
+    ) throws {
+        for (position, channel) in header.channels.enumerated() {
+            try db.run(
+                """
+                INSERT INTO systole.recording_channel (recording_id, channel, name, unit,
+                    rate_numerator, rate_denominator, sample_count)
+                VALUES (\(id), \(position), \(channel.channel.name),
+                    \(channel.channel.unit.symbol), \(channel.rate.numerator),
+                    \(channel.rate.denominator), \(channel.sampleCount))
+                """)
+        }
+        guard !chunks.isEmpty else { return }
+        let columns =
+            "recording_id, channel, first_sample, sample_count, gain, baseline, "
+            + "samples, wide, vmin, vmax, crc32c"
+        try db.copyIn("systole.waveform_chunk (\(columns))") { copy in
+            for chunk in chunks { try append(chunk, of: id, to: &copy) }
+        }
+    }
+
+    private static func append(
+        _ chunk: WaveformChunk, of id: Int64, to copy: inout BinaryCopyEncoder
+    ) throws {
+        let field = ChunkField(chunk)
+        try copy.startRow(columns: 11)
+        copy.append(id)
+        copy.append(Int32(chunk.channel))
+        copy.append(chunk.firstSample)
+        copy.append(Int32(chunk.samples.count))
+        copy.append(chunk.gain)
+        copy.append(chunk.baseline)
+        if field.isWide { copy.appendNull() }
+        copy.append(bytes: field.arrayBytes())
+        if !field.isWide { copy.appendNull() }
+        for end in [field.physicalMinimum, field.physicalMaximum] {
+            if let end { copy.append(end) } else { copy.appendNull() }
+        }
+        copy.append(Int64(field.checksum))
+    }
+
+    /// SHA-256 over the channels and every sample.
+    private static func contentDigest(
+        of header: RecordingHeader, _ chunks: [WaveformChunk]
+    ) -> [UInt8] {
+        var hash = SHA256()
+        for (position, channel) in header.channels.enumerated() {
+            let line =
+                "\(position)\t\(channel.channel.name)\t\(channel.channel.unit)\t"
+                + "\(channel.rate.numerator)/\(channel.rate.denominator)\t\(channel.sampleCount)\n"
+            hash.update(data: Array(line.utf8))
+        }
+        for chunk in chunks {
+            let line =
+                "\(chunk.channel)\t\(chunk.firstSample)\t\(chunk.samples.count)\t"
+                + "\(chunk.gain)\t\(chunk.baseline)\n"
+            hash.update(data: Array(line.utf8))
+            hash.update(data: ChunkField(chunk).rawBytes())
+        }
+        return Array(hash.finalize())
+    }
+}

@@ -1,0 +1,218 @@
+package import Postgres
+package import Series
+
+/// What became of the observations of one batch; the five add up to all of them.
+package struct AppendCounts: Equatable, Sendable {
+    /// New.
+    package var inserted = 0
+    /// There already, with the same value.
+    package var duplicate = 0
+    /// There already with another value, which stays.
+    package var conflicting = 0
+    /// There already with another value, which was replaced.
+    package var revised = 0
+    /// Before 1900, or more than five minutes ahead: put aside.
+    package var parked = 0
+
+    /// Whether the batch changed an observation.
+    package var changedAnything: Bool { inserted + revised > 0 }
+}
+
+/// What happens to a stored value that differs from a new one.
+package enum ConflictRule: Sendable {
+    case keep
+    /// For sources that are marked revisable.
+    case revise
+}
+
+extension SeriesStore {
+    /// Stores observations of one series; those that are there already are left alone.
+    ///
+    /// - Parameters:
+    ///   - observations: In any order; every value finite.
+    ///   - id: Their series.
+    ///   - rule: What happens where a value differs from the stored one.
+    ///   - db: A transaction; the series is locked against other writers until it ends.
+    /// - Returns: What became of them.
+    /// - Throws: `StoreError.unknownSeriesNumber`.
+    @discardableResult
+    package static func append(
+        _ observations: [Observation], to id: SeriesID, onConflict rule: ConflictRule = .keep,
+        in db: borrowing Session
+    ) throws -> AppendCounts {
+        try append([(id, observations)], onConflict: rule, in: db)[0]
+    }
+
+    /// Stores observations of several series in one go.
+    ///
+    /// - Parameters:
+    ///   - batches: Each series at most once; observations in any order, every value finite.
+    ///   - rule: What happens where a value differs from the stored one.
+    ///   - db: A transaction; the series are locked against other writers until it ends.
+    /// - Returns: What became of them, in the order of `batches`.
+    /// - Throws: `StoreError.unknownSeriesNumber`.
+    package static func append(
+        _ batches: [(SeriesID, [Observation])], onConflict rule: ConflictRule,
+        in db: borrowing Session
+    ) throws -> [AppendCounts] {
+        precondition(db.isInTransaction(), "SeriesStore.append outside a transaction")
+        try lock(batches.map(\.0), in: db)
+        let limits = try ObservationLimits(in: db)
+        var pending = batches.map { PendingBatch($0.0, $0.1, limits: limits, rule: rule) }
+        try park(pending, in: db)
+        for years in PendingBatch.years(of: pending) {
+            try db.run(
+                """
+                SELECT systole.ensure_partitions(
+                    make_timestamptz(\(years.lowerBound), 1, 1, 0, 0, 0, 'UTC'),
+                    make_timestamptz(\(years.upperBound), 1, 1, 0, 0, 0, 'UTC'))
+                """)
+        }
+        try markOverlapping(&pending, in: db)
+        let fresh = pending.indices.filter { !pending[$0].overlaps }
+        try copy(fresh.map { pending[$0] }, into: "systole.observation", in: db)
+        for index in fresh { pending[index].counts.inserted = pending[index].rows.count }
+        try merge(&pending, rule: rule, in: db)
+        return pending.map(\.counts)
+    }
+
+    /// Lets one writer at a time work on a series, so that what was looked up stays true.
+    private static func lock(_ ids: [SeriesID], in db: borrowing Session) throws {
+        let numbers = ids.map(\.number)
+        precondition(Set(numbers).count == numbers.count, "SeriesStore.append: a series twice")
+        let rows = try db.run(
+            """
+            SELECT series_id FROM systole.series WHERE series_id = ANY (\(numbers)::bigint[])
+            ORDER BY series_id FOR NO KEY UPDATE
+            """)
+        let found = Set(try rows.allInt64s("series_id"))
+        if let unknown = ids.first(where: { !found.contains($0.number) }) {
+            throw StoreError.unknownSeriesNumber(unknown)
+        }
+    }
+
+    /// Finds out which batches meet stored observations; the others can be copied straight in.
+    private static func markOverlapping(
+        _ pending: inout [PendingBatch], in db: borrowing Session
+    ) throws {
+        let filled = pending.indices.filter { !pending[$0].rows.isEmpty }
+        guard !filled.isEmpty else { return }
+        let rows = try db.run(
+            """
+            SELECT EXISTS (
+                SELECT FROM systole.observation AS o
+                WHERE o.series_id = b.series_id AND o.at BETWEEN
+                    systole.instant_at('1970-01-01 00:00:00+00', b.first, 1) AND
+                    systole.instant_at('1970-01-01 00:00:00+00', b.last, 1)) AS overlaps
+            FROM unnest(
+                \(filled.map { pending[$0].id.number })::bigint[],
+                \(filled.map { pending[$0].first })::bigint[],
+                \(filled.map { pending[$0].last })::bigint[]
+            ) WITH ORDINALITY AS b (series_id, first, last, place)
+            ORDER BY b.place
+            """)
+        for (index, row) in zip(filled, rows) { pending[index].overlaps = try row.bool("overlaps") }
+    }
+
+    /// Compares the batches that meet stored observations with them, row by row.
+    private static func merge(
+        _ pending: inout [PendingBatch], rule: ConflictRule, in db: borrowing Session
+    ) throws {
+        let overlapping = pending.indices.filter { pending[$0].overlaps }
+        guard !overlapping.isEmpty else { return }
+        try makeIncoming(in: db)
+        try copy(overlapping.map { pending[$0] }, into: "pg_temp.systole_incoming", in: db)
+        let first = overlapping.map { pending[$0].first }.min() ?? 0
+        let last = overlapping.map { pending[$0].last }.max() ?? 0
+        // The range lets the planner leave out partitions.
+        let range: SQL = """
+            o.series_id = i.series_id AND o.at = i.at AND o.at BETWEEN
+            \(Timestamp(microseconds: first)) AND \(Timestamp(microseconds: last))
+            """
+        let differing = try counts(
+            rule == .revise
+                ? """
+                WITH changed AS (
+                    UPDATE systole.observation AS o SET value = i.value
+                    FROM pg_temp.systole_incoming AS i WHERE \(range) AND o.value <> i.value
+                    RETURNING o.series_id)
+                SELECT series_id, count(*) AS rows FROM changed GROUP BY series_id
+                """
+                : """
+                SELECT i.series_id, count(*) AS rows
+                FROM pg_temp.systole_incoming AS i
+                JOIN systole.observation AS o ON \(range) AND o.value <> i.value
+                GROUP BY i.series_id
+                """, in: db)
+        let inserted = try counts(
+            """
+            WITH stored AS (
+                INSERT INTO systole.observation (series_id, at, value)
+                SELECT series_id, at, value FROM pg_temp.systole_incoming ORDER BY series_id, at
+                ON CONFLICT (series_id, at) DO NOTHING RETURNING series_id)
+            SELECT series_id, count(*) AS rows FROM stored GROUP BY series_id
+            """, in: db)
+        for index in overlapping {
+            pending[index].record(
+                inserted: inserted[pending[index].id] ?? 0,
+                differing: differing[pending[index].id] ?? 0, rule: rule)
+        }
+    }
+
+    private static func counts(
+        _ sql: SQL, in db: borrowing Session
+    ) throws -> [SeriesID: Int] {
+        var counts: [SeriesID: Int] = [:]
+        for row in try db.run(sql) {
+            counts[SeriesID(try row.int64("series_id"))] = try row.int("rows")
+        }
+        return counts
+    }
+
+    private static func makeIncoming(in db: borrowing Session) throws {
+        let known = try db.run(
+            "SELECT to_regclass('pg_temp.systole_incoming') IS NOT NULL AS known")
+        if try known.only().bool("known") {
+            try db.run("TRUNCATE pg_temp.systole_incoming")
+            return
+        }
+        try db.run(
+            """
+            CREATE TEMPORARY TABLE systole_incoming
+                (series_id bigint, at timestamptz, value double precision) ON COMMIT DELETE ROWS
+            """)
+    }
+
+    private static func copy(
+        _ batches: [PendingBatch], into table: String, in db: borrowing Session
+    ) throws {
+        guard batches.contains(where: { !$0.rows.isEmpty }) else { return }
+        try db.copyIn("\(table) (series_id, at, value)") { copy in
+            for batch in batches {
+                for row in batch.rows {
+                    try copy.startRow(columns: 3)
+                    copy.append(batch.id.number)
+                    copy.append(epochMicroseconds: row.at.microseconds)
+                    copy.append(row.value)
+                }
+            }
+        }
+    }
+
+    /// Puts rows outside the accepted range aside with the reason.
+    private static func park(_ batches: [PendingBatch], in db: borrowing Session) throws {
+        for batch in batches where !batch.parked.isEmpty {
+            try db.run(
+                """
+                INSERT INTO systole.late_observation (series_id, at, value, reason)
+                SELECT \(batch.id)::bigint,
+                    systole.instant_at('1970-01-01 00:00:00+00', u.at, 1), u.value, u.reason
+                FROM unnest(
+                    \(batch.parked.map(\.row.at.microseconds))::bigint[],
+                    \(batch.parked.map(\.row.value))::double precision[],
+                    \(batch.parked.map(\.reason))::text[]) AS u (at, value, reason)
+                ON CONFLICT ON CONSTRAINT late_observation_pkey DO NOTHING
+                """)
+        }
+    }
+}

@@ -1,0 +1,64 @@
+import Foundation
+
+/// Sends requests over HTTPS within fixed limits, and only where its policy lets it.
+///
+/// All requests share one thread and its connections, which are kept open for reuse. Redirects are
+/// never followed; cookies, `.netrc` and the environment's proxies are never used.
+package final class WebClient: Sendable {
+    package let configuration: WebConfiguration
+    private let inbox: Inbox
+
+    package init(_ configuration: WebConfiguration = WebConfiguration()) {
+        self.configuration = configuration
+        let inbox = Inbox()
+        self.inbox = inbox
+        let thread = Thread {
+            // Without memory for a loop every request is answered as by a closed client.
+            guard let loop = try? CurlLoop(inbox, configuration) else {
+                inbox.close()
+                Self.refuseAll(inbox)
+                return
+            }
+            loop.run()
+        }
+        thread.name = "systole-web"
+        thread.start()
+    }
+
+    deinit {
+        inbox.close()
+    }
+
+    /// Sends a request and reads its whole answer, whatever the status.
+    ///
+    /// Cancelling the calling task ends the transfer and throws `WebError.cancelled`.
+    package func send(_ request: WebRequest) async throws(WebError) -> WebResponse {
+        let id = inbox.newID()
+        let result = await withTaskCancellationHandler {
+            await withCheckedContinuation { answer in
+                inbox.put(.start(id: id, request, answer))
+                // A cancellation that came before the start found nothing to cancel.
+                if Task.isCancelled { inbox.put(.cancel(id: id)) }
+            }
+        } onCancel: {
+            inbox.put(.cancel(id: id))
+        }
+        return try result.get()
+    }
+
+    /// Reads a URL and checks it against this client's policy.
+    package func url(_ text: String) throws(WebError) -> WebURL {
+        try WebURL(text, policy: configuration.policy)
+    }
+
+    /// Ends every running request with `WebError.closed`, and answers later ones so.
+    package func shutDown() {
+        inbox.close()
+    }
+
+    private static func refuseAll(_ inbox: Inbox) {
+        for case .start(_, _, let answer) in inbox.take() ?? [] {
+            answer.resume(returning: .failure(.closed))
+        }
+    }
+}

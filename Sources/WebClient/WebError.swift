@@ -1,0 +1,99 @@
+/// Why a request got no answer, or why its answer is not handed on.
+///
+/// It names hosts, ports and numeric addresses, never paths, headers or bodies: those carry secrets.
+package enum WebError: Error, Equatable, Sendable {
+    /// The URL was refused before anything was opened.
+    case url(URLFault)
+    /// A header name or value holds characters that would end it, or is one that we set ourselves.
+    case header(name: String)
+    /// Every address of the host is one that must not be reached; this was the last one.
+    case addressRefused(IPAddress)
+    case hostNotFound
+    case connectionRefused
+    case unreachable
+    /// The time limit ran out.
+    case timedOut(Phase)
+    /// The handshake failed or the certificate does not hold.
+    case tls(code: Int32)
+    /// The connection was closed before the answer was complete.
+    case connectionLost
+    /// The answer is larger than allowed; its status was already known.
+    case answerTooLarge(limit: Int, status: Int)
+    /// The answer is not HTTP, or libcurl gave up with this code.
+    case transfer(code: Int32)
+    case cancelled
+    /// The client was shut down.
+    case closed
+
+    /// What was going on when time ran out.
+    package enum Phase: String, Sendable { case connecting, answering }
+
+    /// What is wrong with a URL.
+    package enum URLFault: Error, Equatable, Sendable {
+        case malformed
+        case tooLong(limit: Int)
+        case notASCII
+        case scheme(found: String, accepted: [String])
+        case userInfo
+        case singleLabelHost(String)
+        case port(found: Int, accepted: [Int])
+        case addressRefused(IPAddress)
+    }
+
+    /// A short, stable word for logs and the delivery log, such as `timeout`.
+    package var errorClass: String {
+        switch self {
+        case .url: "url"
+        case .header: "header"
+        case .addressRefused: "address_refused"
+        case .hostNotFound: "host_not_found"
+        case .connectionRefused: "connection_refused"
+        case .unreachable: "unreachable"
+        case .timedOut: "timeout"
+        case .tls: "tls"
+        case .connectionLost: "connection_lost"
+        case .answerTooLarge: "answer_too_large"
+        case .transfer: "transfer"
+        case .cancelled: "cancelled"
+        case .closed: "closed"
+        }
+    }
+}
+
+extension WebError: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .url(let fault): fault.description
+        case .header(let name): "the header \(name) cannot be sent"
+        case .addressRefused(let address): "the address \(address) is not on the public internet"
+        case .hostNotFound: "the host name was not found"
+        case .connectionRefused: "the connection was refused"
+        case .unreachable: "the host cannot be reached"
+        case .timedOut(let phase): "time ran out while \(phase.rawValue)"
+        case .tls(let code): "no secure connection (libcurl code \(code))"
+        case .connectionLost: "the connection was closed before the answer was complete"
+        case .answerTooLarge(let limit, let status):
+            "the answer, of status \(status), is larger than \(limit) bytes"
+        case .transfer(let code): "the transfer failed (libcurl code \(code))"
+        case .cancelled: "the request was cancelled"
+        case .closed: "the client is shut down"
+        }
+    }
+}
+
+extension WebError.URLFault: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .malformed: "the text is not a URL"
+        case .tooLong(let limit): "the URL is longer than \(limit) characters"
+        case .notASCII: "the URL has characters outside ASCII; write the host in Punycode (xn--…)"
+        case .scheme(let found, let accepted):
+            "the URL starts with \(found)://; accepted: \(accepted.joined(separator: ", "))"
+        case .userInfo: "the URL carries a user name or password"
+        case .singleLabelHost(let host): "the host \(host) has no domain"
+        case .port(let found, let accepted):
+            "port \(found) is not open; accepted: \(accepted.map(String.init).joined(separator: ", "))"
+        case .addressRefused(let address): "the address \(address) is not on the public internet"
+        }
+    }
+}
