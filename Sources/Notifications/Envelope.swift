@@ -1,0 +1,37 @@
+package import Series
+
+/// The body of a webhook: `{"id", "type", "timestamp", "data"}`.
+///
+/// Built once, when the delivery is made, and stored: what is signed is never serialised again.
+package struct Envelope: Sendable {
+    /// Such as `msg_2f0c…`; also sent as the header `webhook-id`.
+    package let id: String
+    /// Such as `anomaly.opened`.
+    package let type: String
+    /// When the event happened.
+    package let at: Timestamp
+    /// A JSON object, as PostgreSQL wrote it.
+    package let data: String
+
+    /// - Parameters:
+    ///   - id: Letters, digits, `_` and `-`.
+    ///   - type: Lower-case letters and dots; the outbox holds no others.
+    ///   - at: When the event happened.
+    ///   - data: A JSON object.
+    package init(id: String, type: String, at: Timestamp, data: String) {
+        let isPlain = (id + type).utf8.allSatisfy {
+            $0 > 0x20 && $0 < 0x7f && $0 != 0x22 && $0 != 0x5c
+        }
+        precondition(isPlain, "an envelope of id \(id) and type \(type)")
+        precondition(data.hasPrefix("{") && data.hasSuffix("}"), "an envelope without an object")
+        self.id = id
+        self.type = type
+        self.at = at
+        self.data = data
+    }
+
+    /// The exact bytes to sign and send, UTF-8.
+    package var bytes: [UInt8] {
+        Array(#"{"id":"\#(id)","type":"\#(type)","timestamp":"\#(at)","data":\#(data)}"#.utf8)
+    }
+}
