@@ -105,7 +105,11 @@ package actor Connection {
     package nonisolated func withSession<T: Sendable>(
         _ body: @Sendable (borrowing Session) throws -> T
     ) async throws -> T {
-        try await cancellable { link, token in try body(Session(link, token: token)) }
+        // The name keeps the optimiser of Swift 6.3.1 from crashing over a temporary ~Copyable.
+        try await cancellable { link, token in
+            let session = Session(link, token: token)
+            return try body(session)
+        }
     }
 
     /// Runs `body` in one transaction: committed if it returns, rolled back if it throws.
@@ -123,7 +127,8 @@ package actor Connection {
             let value: T
             do {
                 try link.script(options.statement)
-                value = try body(Session(link, token: token))
+                let session = Session(link, token: token)
+                value = try body(session)
                 try link.canceller.check(token)
             } catch {
                 link.canceller.end(token)
@@ -170,11 +175,5 @@ package actor Connection {
         defer { link.canceller.end(token) }
         guard ticket.attach(link.canceller, token) else { throw CancellationError() }
         return try operation(link, token)
-    }
-
-    private func onThisThread<T: Sendable>(
-        _ operation: (Link, UInt64) throws -> T, _ link: Link, _ token: UInt64
-    ) throws -> T {
-        try operation(link, token)
     }
 }
