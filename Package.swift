@@ -122,7 +122,8 @@ let package = Package(
         tests(of: "Learning", with: "Tensors"),
         tests(of: "Models", with: "Tensors", "Learning"),
         tests(of: "Signals", with: "Series", fixtures: true),
-        tests(of: "Forecasting", with: "Series", "Tensors", "Learning", "Models"),
+        tests(
+            of: "Forecasting", with: "Series", "Tensors", "Learning", "Models", fixtures: true),
         tests(of: "Charts", with: "Series"),
         tests(of: "Postgres"),
         tests(of: "WebClient"),
