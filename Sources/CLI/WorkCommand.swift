@@ -1,10 +1,11 @@
 import ArgumentParser
 import Foundation
-//import Ingestion
+import Ingestion
 import Jobs
 import Logging
 import Notifications
 import Postgres
+import Series
 import ServiceLifecycle
 import UnixSignals
 import WebClient
@@ -92,12 +93,11 @@ struct WorkerProcess {
             services.append(
                 Leader(
                     holder: identity.id, pool: pool,
-                    duties: [Scheduler(), Rescuer(), Upkeep(), SourceSchedule()],
                     logger: logger))
             services.append(EventRouter(pool: pool, logger: logger))
         }
         if roles.contains(.notify) { services.append(deliverer(pool, logger)) }
-        let handlers = handlers(pool)
+        let handlers = handlers(pool, logger)
         if !handlers.isEmpty {
             var options = WorkerOptions()
             options.slots = configuration.slots
@@ -114,7 +114,7 @@ struct WorkerProcess {
         await pool.close()
     }
 
-    private func handlers(_ pool: Pool) -> [any JobHandler] {
+    private func handlers(_ pool: Pool, _ logger: Logger) -> [any JobHandler] {
         let fitting = FittingEnvironment(
             threads: configuration.threads, seed: configuration.seed, codeVersion: Systole.version)
         var handlers: [any JobHandler] = []
@@ -125,7 +125,12 @@ struct WorkerProcess {
         if roles.contains(.train) {
             handlers.append(TrainModel(pool: pool, environment: fitting))
         }
-        if roles.contains(.ingest) { handlers.append(IngestSource(pool: pool)) }
+        if roles.contains(.ingest) {
+            let now: @Sendable () -> Timestamp = {
+                Timestamp(unixSeconds: Date().timeIntervalSince1970)
+            }
+            handlers.append(IngestSource(pool: pool, now: now, logger: logger))
+        }
         return handlers
     }
 
