@@ -21,7 +21,13 @@ struct FittingOptions: ParsableArguments {
     @Option(help: "Cores that training may use.")
     var threads = ProcessInfo.processInfo.activeProcessorCount
 
+    @Option(help: "Most epochs of a training that is no closed form.")
+    var epochs: Int?
+
     func validate() throws {
+        if let epochs, !(1...10_000).contains(epochs) {
+            throw ValidationError("--epochs \(epochs) is outside 1 to 10000")
+        }
         _ = try families()
         guard (1...256).contains(threads) else {
             throw ValidationError("--threads \(threads) is outside 1 to 256")
@@ -59,6 +65,7 @@ struct FittingOptions: ParsableArguments {
         options.seed = seed
         options.threads = threads
         options.codeVersion = Systole.version
+        if let epochs { options.training.epochsMaximum = epochs }
         return options
     }
 
@@ -96,7 +103,7 @@ struct FittingOptions: ParsableArguments {
         if let winner = selection.winner {
             return Fitted(pipeline: pipelines[winner], reason: selection.reason)
         }
-        guard self.family != "auto", let only = pipelines.first, !only.report.isDiverged else {
+        guard self.family != "auto", let only = pipelines.first else {
             throw NoModel(reason: selection.reason)
         }
         return Fitted(pipeline: only, reason: selection.verdicts[0].reason)
@@ -105,7 +112,8 @@ struct FittingOptions: ParsableArguments {
     /// A line such as `spacetime 40 %, validation MSE 0.071`.
     static func progress(_ step: FitProgress) -> String {
         let loss = step.validationLoss.map { ", validation MSE \(Terminal.number($0))" } ?? ""
-        return "fitting \(step.family.rawValue): \(Int(step.fraction * 100)) %\(loss)"
+        let left = step.secondsLeft.map { ", \(Int($0)) s left" } ?? ""
+        return "fitting \(step.family.rawValue): \(Int(step.fraction * 100)) %\(loss)\(left)"
     }
 
     /// No model may forecast.
