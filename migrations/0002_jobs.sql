@@ -195,7 +195,9 @@ BEGIN
         IF to_regclass('systole.' || part) IS NULL THEN
             -- Two completions in the first second of a month that nobody prepared meet here.
             PERFORM pg_advisory_xact_lock(hashtextextended('systole.job_history', 0));
-            IF to_regclass('systole.' || part) IS NULL THEN
+            -- Not to_regclass() again: its cache does not see what the other has just committed.
+            IF NOT EXISTS (SELECT FROM pg_class c WHERE c.relname = part
+                AND c.relnamespace = 'systole'::regnamespace) THEN
                 EXECUTE format('CREATE TABLE systole.%I (LIKE systole.job_history INCLUDING ALL)', part);
                 EXECUTE format(
                     'ALTER TABLE systole.job_history ATTACH PARTITION systole.%I '
@@ -279,6 +281,7 @@ CREATE FUNCTION systole.enqueue(
     time_limit interval DEFAULT '1 hour',
     on_conflict text DEFAULT 'skip')
 RETURNS bigint LANGUAGE plpgsql AS $$
+#variable_conflict use_column
 DECLARE
     id bigint;
 BEGIN
@@ -1064,7 +1067,8 @@ BEGIN
         PERFORM now() AT TIME ZONE time_zone;
         RETURN;
     END IF;
-    IF EXISTS (SELECT FROM pg_timezone_names z WHERE z.name = time_zone) THEN
+    IF EXISTS (SELECT FROM pg_timezone_names z
+        WHERE z.name = time_zone AND z.name NOT LIKE 'posix%') THEN
         RETURN;
     END IF;
     RAISE invalid_parameter_value;

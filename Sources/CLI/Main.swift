@@ -1,1 +1,72 @@
-@main struct Main { static func main() {} }
+import ArgumentParser
+import Foundation
+import Tensors
+
+/// The one executable: every role of the service and every tool of its users.
+@main
+struct Systole: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "systole",
+        abstract: "Forecasts sensor series and biosignals beside PostgreSQL.",
+        discussion: """
+            First steps:
+              systole forecast data.csv --column temperature --horizon 168 --plot out.svg
+              systole up                      a private database, workers, everything
+              systole ingest data.csv --name plant
+            """,
+        version: version,
+        subcommands: [
+            ForecastCommand.self, BacktestCommand.self, TrainCommand.self, IngestCommand.self,
+            SourceCommand.self, SeriesCommand.self, ModelCommand.self, ScheduleCommand.self,
+            JobCommand.self, WebhookCommand.self, UpCommand.self, WorkCommand.self,
+            MigrateCommand.self, ConfigCommand.self, DoctorCommand.self, SimulateCommand.self,
+        ])
+
+    /// The version of this executable, as `--version` prints it and models record it.
+    static let version = "0.1.0"
+
+    /// Parses and runs; every failure is one sentence on standard error.
+    ///
+    /// Exit codes: 0 done, 1 failed, 2 the command line was wrong.
+    static func main() async {
+        ProcessRestart.withFastLinearAlgebra()
+        do {
+            var command = try parseAsRoot()
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            Failure.report(error)
+        }
+    }
+}
+
+/// How a command that cannot go on ends.
+enum Failure {
+    /// Writes the error as one sentence and ends the process: 2 for a wrong command line, else 1.
+    static func report(_ error: any Error) -> Never {
+        let code = Systole.exitCode(for: error)
+        if code == .success {
+            print(Systole.fullMessage(for: error))
+            exit(0)
+        }
+        if code == .validationFailure {
+            Terminal.complain(Systole.fullMessage(for: error))
+            exit(2)
+        }
+        if !(error is ExitCode) { Terminal.complain("systole: \(sentence(for: error))") }
+        exit(1)
+    }
+
+    /// What `error` says to a person.
+    static func sentence(for error: any Error) -> String {
+        if error is CancellationError { return "interrupted; nothing was left half-written" }
+        if let cocoa = error as? CocoaError {
+            let path = cocoa.filePath.map { " (\($0))" } ?? ""
+            return cocoa.localizedDescription + path
+        }
+        return String(describing: error)
+    }
+}

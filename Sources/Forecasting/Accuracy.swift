@@ -54,6 +54,7 @@ package enum Accuracy {
     ///   - quantiles: `[levels.count][targets.count]`.
     ///   - targets: Not empty.
     ///   - levels: Probabilities, not empty.
+    /// - Returns: In the unit of the targets; 0 or more.
     package static func crps(
         quantiles: [[Double]], _ targets: [Double], levels: [Double]
     ) -> Double {

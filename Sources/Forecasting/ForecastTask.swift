@@ -18,6 +18,7 @@ package struct ForecastTask: Hashable, Sendable, Codable {
     ///   - lag: In `season...lagMaximum`, or the error says so.
     ///   - horizon: In `1...horizonMaximum`.
     ///   - season: At least 1.
+    /// - Throws: `horizonNotPositive`, `horizonTooLong` or `lagOutOfRange`.
     package init(lag: Int, horizon: Int, season: Int) throws(ForecastError) {
         guard horizon >= 1 else { throw .horizonNotPositive(found: horizon) }
         guard horizon <= Self.horizonMaximum else {

@@ -6,8 +6,14 @@ package struct GapBudget: Hashable, Sendable, Codable {
     package let runMaximum: Int
 
     /// The budget of a task: a tenth of the window, and no gap longer than one season (where there
-    /// is no season, than a twentieth of the window).
-    package init(_ task: ForecastTask) {
+    /// is no season, than a twentieth of the window). The naive forecast, which a value of an
+    /// earlier season serves as well, bears half a window.
+    package init(_ task: ForecastTask, _ family: Family) {
+        if family == .seasonalNaive {
+            missingMaximum = task.lag / 2
+            runMaximum = max(task.season, task.lag / 2)
+            return
+        }
         missingMaximum = task.lag / 10
         runMaximum = task.season > 1 ? task.season : max(1, task.lag / 20)
     }
@@ -16,7 +22,8 @@ package struct GapBudget: Hashable, Sendable, Codable {
     func allows(_ range: Range<Int>, _ gaps: GapIndex) -> Bool {
         let missing = gaps.missing(in: range)
         if missing == 0 { return true }
-        return missing <= missingMaximum && gaps.longestRun(in: range) <= runMaximum
+        return missing <= missingMaximum && missing < range.count
+            && gaps.longestRun(in: range) <= runMaximum
     }
 
     /// The error that says by how much `range` is over the budget; nil if it is not.

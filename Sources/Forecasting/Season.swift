@@ -6,10 +6,8 @@ package enum Season {
     private static let cycles: [Double] = [3_600, 86_400, 604_800, 31_536_000]
     /// The longest season used, in steps: a window has to hold one.
     static let stepsMaximum = 2_048
-    /// Least autocorrelation of the detrended series one season apart that counts as seasonal.
-    static let correlationMinimum = 0.2
-    /// How much better a longer cycle must correlate than a shorter one to be taken instead.
-    static let correlationMargin = 0.05
+    /// By how much the autocorrelation one season apart must rise above its surroundings.
+    static let prominenceMinimum = 0.05
 
     /// The season that the data show, or else the one that the step suggests.
     package static func inferred(for series: TimeSeries) -> Int {
@@ -31,26 +29,27 @@ package enum Season {
         }
     }
 
-    /// The calendar cycle with the clearest autocorrelation; nil if none is clear.
+    /// The longest calendar cycle that stands out in the autocorrelation; nil if none does.
     ///
-    /// The series is compared with itself one cycle later after a straight line was taken out. A
-    /// cycle must correlate better than half of it does, so that a slow wander, which correlates at
-    /// every lag, is not taken for a season.
+    /// The series is compared with itself one cycle later after a straight line was taken out. The
+    /// correlation there must rise above the mean of those half a cycle nearer and farther, so that
+    /// a slow wander, which correlates at every lag, is not taken for a season. A longer cycle must
+    /// likewise rise above its neighbours one shorter cycle away, so that a mere day is not taken
+    /// for a week.
     package static func detected(in series: TimeSeries) -> Int? {
         let values = detrended(series.values)
         let step = series.grid.rate.stepSeconds
-        var best: (season: Int, correlation: Double)?
+        var found: Int?
         for cycle in cycles {
-            guard let season = whole(cycle / step), season * 3 <= values.count,
-                let correlation = autocorrelation(values, lag: season),
-                correlation >= correlationMinimum,
-                let half = autocorrelation(values, lag: max(1, season / 2)), correlation > half
+            guard let season = whole(cycle / step), season * 3 <= values.count else { continue }
+            let offset = found ?? max(1, season / 2)
+            guard season > offset, let peak = autocorrelation(values, lag: season),
+                let near = autocorrelation(values, lag: season - offset),
+                let far = autocorrelation(values, lag: season + offset)
             else { continue }
-            if correlation > (best?.correlation ?? -1) + correlationMargin {
-                best = (season, correlation)
-            }
+            if peak > 0, peak - (near + far) / 2 >= prominenceMinimum { found = season }
         }
-        return best?.season
+        return found
     }
 
     /// The correlation of a series around zero with itself `lag` steps later, over the pairs that

@@ -17,6 +17,7 @@ package struct SeasonalNaive: Hashable, Sendable {
     /// - Parameters:
     ///   - origin: The last row known.
     ///   - step: 1 for the row after the origin.
+    /// - Returns: A row of the season that ends at the origin.
     func source(origin: Int, step: Int) -> Int { origin - season + 1 + (step - 1) % season }
 
     /// The forecasts for the rows after `origin`.

@@ -47,10 +47,12 @@ package struct Split: Hashable, Sendable, Codable {
     }
 
     /// For a model that goes to work: no test rows; the newest fifth, or what the least number of
-    /// validation windows takes if that is more, validates and calibrates.
+    /// validation windows takes if that is more, validates and calibrates. On a short series the
+    /// least number of training windows comes before the fifth.
     package static func live(rows: Int, task: ForecastTask) -> Split {
-        let wanted = max(rows / 5, task.horizon + validationWindowsMinimum - 1)
-        let validation = min(rows, wanted)
+        let learnt = task.lag + task.horizon + trainWindowsMinimum - 1
+        let least = task.horizon + validationWindowsMinimum - 1
+        let validation = min(rows, max(min(rows / 5, rows - learnt), least))
         return Split(unchecked: rows, rows - validation, validation, 0)
     }
 

@@ -37,4 +37,9 @@ package struct LeaseLost: Error, Equatable, Sendable {
     package let jobID: Int64
     /// The run that was replaced.
     package let number: Int64
+
+    package init(jobID: Int64, number: Int64) {
+        self.jobID = jobID
+        self.number = number
+    }
 }

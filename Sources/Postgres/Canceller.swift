@@ -96,3 +96,29 @@ import Synchronization
         }
     }
 }
+
+/// Joins a task to the operation that it will run, so that its cancellation finds it at any time.
+final class Ticket: Sendable {
+    private struct State {
+        var isCancelled = false
+        var operation: (canceller: Canceller, token: UInt64)?
+    }
+
+    private let state = Mutex(State())
+
+    /// - Returns: false if the task was cancelled before the operation began.
+    func attach(_ canceller: Canceller, _ token: UInt64) -> Bool {
+        state.withLock { state in
+            state.operation = (canceller, token)
+            return !state.isCancelled
+        }
+    }
+
+    func cancel() {
+        let operation = state.withLock { state in
+            state.isCancelled = true
+            return state.operation
+        }
+        if let operation { operation.canceller.cancel(operation.token) }
+    }
+}

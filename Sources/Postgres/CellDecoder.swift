@@ -84,7 +84,8 @@ enum CellDecoder {
         let value = Int64(bitPattern: bytes.bigEndian)
         // The two ends stand for ±infinity, which is no instant.
         guard value != .max, value != .min else { return nil }
-        return value + PostgresEpoch.microseconds
+        let (sum, isTooLate) = value.addingReportingOverflow(PostgresEpoch.microseconds)
+        return isTooLate ? nil : sum
     }
 
     // MARK: - Parts

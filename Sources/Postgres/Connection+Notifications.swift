@@ -13,7 +13,7 @@ package struct Notification: Equatable, Sendable {
 
 extension Connection {
     /// Subscribes to a channel; without a transaction, so that it holds from now on.
-    package func listen(_ channel: String) async throws {
+    package nonisolated func listen(_ channel: String) async throws {
         try await run("LISTEN \(identifier: channel)")
     }
 
@@ -24,7 +24,7 @@ extension Connection {
     /// - Parameter timeout: How long to wait at most.
     /// - Returns: The notification, or nil when the time is over.
     /// - Throws: `PostgresError` when the connection is lost, or `CancellationError`.
-    package func waitForNotification(timeout: Duration) async throws -> Notification? {
+    package nonisolated func waitForNotification(timeout: Duration) async throws -> Notification? {
         let deadline = ContinuousClock.now.advanced(by: timeout)
         return try await cancellable { link, token in
             while true {

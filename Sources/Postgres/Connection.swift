@@ -26,7 +26,7 @@ package struct TransactionOptions: Sendable {
 ///
 /// Its calls block that thread and no other. A task that is cancelled cancels its statement.
 package actor Connection {
-    private let executor: QueueExecutor
+    private let executor: ThreadExecutor
     private let configuration: ConnectionConfiguration
     private var link: Link?
 
@@ -36,7 +36,7 @@ package actor Connection {
 
     private init(_ configuration: ConnectionConfiguration) {
         self.configuration = configuration
-        executor = QueueExecutor(label: "systole.postgres")
+        executor = ThreadExecutor(name: "postgres")
     }
 
     /// Connects.
@@ -65,7 +65,7 @@ package actor Connection {
     /// and the server has not hung up.
     package var isUsable: Bool {
         guard let link else { return false }
-        return link.takeInput() && link.isIdle
+        return link.isConnected && link.isIdle
     }
 
     /// The server process behind this connection, as in `pg_stat_activity.pid`.
@@ -90,7 +90,7 @@ package actor Connection {
     /// - Returns: Its rows, or none.
     /// - Throws: `PostgresError`, or `CancellationError` if the task was cancelled.
     @discardableResult
-    package func run(_ sql: SQL, format: ResultFormat = .text) async throws -> Rows {
+    package nonisolated func run(_ sql: SQL, format: ResultFormat = .text) async throws -> Rows {
         try await cancellable { link, token in
             try Session(link, token: token).run(sql, format: format)
         }
@@ -102,10 +102,14 @@ package actor Connection {
     /// - Parameter body: Gets the session; must not keep it.
     /// - Returns: What `body` returns.
     /// - Throws: What `body` throws, or `CancellationError` if the task was cancelled.
-    package func withSession<T: Sendable>(
+    package nonisolated func withSession<T: Sendable>(
         _ body: @Sendable (borrowing Session) throws -> T
     ) async throws -> T {
-        try await cancellable { link, token in try body(Session(link, token: token)) }
+        try await cancellable { link, token in
+            // By name: one made within the call crashes the optimiser of Swift 6.3.1.
+            let session = Session(link, token: token)
+            return try body(session)
+        }
     }
 
     /// Runs `body` in one transaction: committed if it returns, rolled back if it throws.
@@ -115,7 +119,7 @@ package actor Connection {
     ///   - body: Gets the session; cannot keep it, and cannot wait for anything but it.
     /// - Returns: What `body` returns, once COMMIT has succeeded.
     /// - Throws: What `body` throws, what COMMIT fails with, or `CancellationError`.
-    package func transaction<T: Sendable>(
+    package nonisolated func transaction<T: Sendable>(
         _ options: TransactionOptions = TransactionOptions(),
         _ body: @Sendable (borrowing Session) throws -> T
     ) async throws -> T {
@@ -123,7 +127,8 @@ package actor Connection {
             let value: T
             do {
                 try link.script(options.statement)
-                value = try body(Session(link, token: token))
+                let session = Session(link, token: token)
+                value = try body(session)
                 try link.canceller.check(token)
             } catch {
                 link.canceller.end(token)
@@ -142,21 +147,39 @@ package actor Connection {
         }
     }
 
-    func cancellable<T: Sendable>(
-        _ operation: (Link, UInt64) throws -> T
+    /// Runs `operation` on this connection's thread and cancels it when the task is cancelled.
+    ///
+    /// Not itself isolated: a closure handed to `withTaskCancellationHandler` runs on the shared
+    /// pool even when it is written inside an actor, so that the blocking call would sit there.
+    /// `perform` is a synchronous method of the actor and can run nowhere else.
+    nonisolated func cancellable<T: Sendable>(
+        _ operation: @Sendable (Link, UInt64) throws -> T
     ) async throws -> T {
-        try Task.checkCancellation()
-        guard let link else { throw PostgresError.closed }
-        let token = link.canceller.begin()
-        defer { link.canceller.end(token) }
+        let ticket = Ticket()
         do {
             return try await withTaskCancellationHandler {
-                try operation(link, token)
+                try await perform(ticket, operation)
             } onCancel: {
-                link.canceller.cancel(token)
+                ticket.cancel()
             }
         } catch let error as PostgresError where error.isCancellation && Task.isCancelled {
             throw CancellationError()
         }
+    }
+
+    private func perform<T>(
+        _ ticket: Ticket, _ operation: (Link, UInt64) throws -> T
+    ) throws -> T {
+        guard let link else { throw PostgresError.closed }
+        let token = link.canceller.begin()
+        defer { link.canceller.end(token) }
+        guard ticket.attach(link.canceller, token) else { throw CancellationError() }
+        return try operation(link, token)
+    }
+
+    private func onThisThread<T: Sendable>(
+        _ operation: (Link, UInt64) throws -> T, _ link: Link, _ token: UInt64
+    ) throws -> T {
+        try operation(link, token)
     }
 }

@@ -1,4 +1,5 @@
 import CLibPQ
+import Glibc
 
 /// Owns one `PGconn` and makes every call on it.
 ///
@@ -81,9 +82,21 @@ import CLibPQ
         unsafe PQserverVersion(connection)
     }
 
-    /// Takes in what has arrived without waiting, so that a closed connection is noticed.
+    /// Takes in what has arrived, without waiting.
+    ///
+    /// - Returns: false if the connection is gone.
     func takeInput() -> Bool {
         unsafe PQconsumeInput(connection) == 1 && PQstatus(connection) == CONNECTION_OK
+    }
+
+    /// Whether the server has not hung up; its last words come before the end of the stream, so
+    /// that one look is not enough.
+    var isConnected: Bool {
+        var descriptor = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
+        while unsafe poll(&descriptor, 1, 0) > 0 {
+            guard takeInput() else { return false }
+        }
+        return unsafe PQstatus(connection) == CONNECTION_OK
     }
 
     var socket: Int32 {

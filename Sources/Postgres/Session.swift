@@ -40,6 +40,7 @@ package struct Session: ~Copyable {
     /// - Parameter body: Statements of the same transaction.
     /// - Returns: What `body` returns.
     /// - Throws: What `body` throws; the transaction is still usable then.
+    @discardableResult
     package borrowing func savepoint<T>(_ body: (borrowing Session) throws -> T) throws -> T {
         try runScript("SAVEPOINT systole_savepoint")
         do {

@@ -1,6 +1,6 @@
 /// Reads the ISO form in which PostgreSQL prints times: `2016-07-01 00:00:00.25+00`.
 enum TimestampText {
-    /// Microseconds since 1970; nil for `infinity`, years before Christ and malformed text.
+    /// Microseconds since 1970; nil for `infinity`, times beyond 64 bits and malformed text.
     static func epochMicroseconds(_ bytes: Span<UInt8>) -> Int64? {
         var index = 0
         guard let year = digits(bytes, &index, atMost: 6), skip(bytes, &index, "-"),
@@ -17,10 +17,16 @@ enum TimestampText {
             fraction = value
             for _ in (index - start)..<6 { fraction *= 10 }
         }
-        guard let offset = offsetSeconds(bytes, &index), index == bytes.count else { return nil }
-        let days = dayNumber(year: year, month: month, day: day)
+        guard let offset = offsetSeconds(bytes, &index) else { return nil }
+        let isBeforeChrist =
+            skip(bytes, &index, " ") && skip(bytes, &index, "B") && skip(bytes, &index, "C")
+        guard index == bytes.count else { return nil }
+        // There is no year 0: 1 BC comes right before 1 AD.
+        let days = dayNumber(year: isBeforeChrist ? 1 - year : year, month: month, day: day)
         let seconds = ((days * 24 + hour) * 60 + minute) * 60 + second - offset
-        return seconds * 1_000_000 + fraction
+        // PostgreSQL's last thirty years do not fit into 64 bits counted from 1970.
+        let (whole, isTooLate) = seconds.multipliedReportingOverflow(by: 1_000_000)
+        return isTooLate || whole > .max - fraction ? nil : whole + fraction
     }
 
     /// Days since 1970-01-01 in the proleptic Gregorian calendar.
@@ -28,7 +34,7 @@ enum TimestampText {
     /// - Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", 2013.
     private static func dayNumber(year: Int64, month: Int64, day: Int64) -> Int64 {
         let y = month <= 2 ? year - 1 : year
-        let era = y / 400  // The year is positive here.
+        let era = (y >= 0 ? y : y - 399) / 400
         let yearOfEra = y - era * 400
         let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
         let dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear

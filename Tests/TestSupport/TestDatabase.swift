@@ -16,19 +16,28 @@ package struct TestDatabase: Sendable {
     /// A small pool of connections to it.
     package let pool: Pool
 
+    /// What a fresh database has in it.
+    package enum Migrations: Sendable {
+        /// All migrations of this repository.
+        case repository
+        /// Those of another folder.
+        case folder(String)
+        /// Nothing.
+        case none
+    }
+
     /// Makes a fresh database.
     ///
-    /// - Parameter migrations: The folder of migrations; the repository's own unless given. A
-    ///   folder that does not exist, or is empty, gives an empty database.
+    /// - Parameter migrations: What it has in it.
     /// - Returns: The database; `drop()` it in the end, or use `withTestDatabase`.
     /// - Throws: What the server or the migrations refuse.
-    package static func make(migrations: String? = nil) async throws -> TestDatabase {
+    package static func make(migrations: Migrations = .repository) async throws -> TestDatabase {
         let server = try TestServer.configuration()
-        let folder = migrations ?? TestServer.migrationsFolder
         let name =
             "systole_test_\(ProcessInfo.processInfo.processIdentifier)_\(TestServer.unique())"
         let admin = try await Connection.open(server)
-        let template = try await TestTemplate(folder: folder)?.ensure(admin, server)
+        try await TestServer.sweep(admin)
+        let template = try await TestTemplate(migrations)?.ensure(admin, server)
         try await TestServer.create(name, template: template ?? "template0", admin)
         await admin.close()
         var configuration = server
@@ -50,12 +59,12 @@ package struct TestDatabase: Sendable {
 /// Lends a fresh database with all migrations and drops it afterwards.
 ///
 /// - Parameters:
-///   - migrations: The folder of migrations; the repository's own unless given.
+///   - migrations: What it has in it.
 ///   - body: The test.
 /// - Returns: What `body` returns.
 /// - Throws: What `body` throws.
 package func withTestDatabase<T>(
-    migrations: String? = nil, _ body: (TestDatabase) async throws -> T
+    migrations: TestDatabase.Migrations = .repository, _ body: (TestDatabase) async throws -> T
 ) async throws -> T {
     let database = try await TestDatabase.make(migrations: migrations)
     do {
@@ -102,6 +111,30 @@ package enum TestServer {
         return "\(number)_\(String(UInt32.random(in: .min ... .max), radix: 36))"
     }
 
+    private static let hasSwept = Mutex(false)
+
+    /// Drops what killed test processes left behind; once per process.
+    static func sweep(_ admin: Connection) async throws {
+        let isFirst = hasSwept.withLock { swept in
+            defer { swept = true }
+            return !swept
+        }
+        guard isFirst else { return }
+        let left = try await admin.run(
+            """
+            SELECT datname FROM pg_database AS d
+            WHERE datname LIKE 'systole\\_test\\_%'
+                AND NOT EXISTS (SELECT FROM pg_stat_activity AS a WHERE a.datid = d.oid)
+                AND (pg_stat_file('base/' || d.oid || '/PG_VERSION', true)).modification
+                    < now() - interval '30 minutes'
+            """
+        ).allTexts("datname")
+        for name in left {
+            // Another process may sweep as well, and a database may come into use: its own affair.
+            _ = try? await admin.run("DROP DATABASE IF EXISTS \(identifier: name)")
+        }
+    }
+
     static func create(_ name: String, template: String, _ admin: Connection) async throws {
         for attempt in 1... {
             do {
@@ -121,12 +154,12 @@ private struct TestTemplate {
     let name: String
     let migrator: Migrator
 
-    /// Fails for a folder without migrations.
-    init?(folder: String) throws {
-        do {
-            migrator = try Migrator(folder: folder)
-        } catch MigrationError.folderUnreadable, MigrationError.folderEmpty {
-            return nil
+    /// Fails where there is nothing to migrate.
+    init?(_ migrations: TestDatabase.Migrations) throws {
+        switch migrations {
+        case .none: return nil
+        case .folder(let folder): migrator = try Migrator(folder: folder)
+        case .repository: migrator = try Migrator(folder: TestServer.migrationsFolder)
         }
         name = "systole_template_" + MigrationFile.digest(of: migrator.files).prefix(16)
     }

@@ -1,0 +1,116 @@
+import ArgumentParser
+import Forecasting
+import Foundation
+import Series
+
+/// Which models are fitted to a file, and how.
+struct FittingOptions: ParsableArguments {
+    @Option(
+        help: "seasonal-naive, ridge, spacetime, or auto for the best of them on held-back rows.")
+    var family = "auto"
+
+    @Option(help: "Steps that a model looks back on; chosen from the data unless given.")
+    var lag: Int?
+
+    @Option(help: "Steps of one season; found in the data unless given.")
+    var season: Int?
+
+    @Option(help: "Seed of training: the same seed gives the same model.")
+    var seed: UInt64 = 0
+
+    @Option(help: "Cores that training may use.")
+    var threads = ProcessInfo.processInfo.activeProcessorCount
+
+    func validate() throws {
+        _ = try families()
+        guard (1...256).contains(threads) else {
+            throw ValidationError("--threads \(threads) is outside 1 to 256")
+        }
+        if let lag, !(1...ForecastTask.lagMaximum).contains(lag) {
+            throw ValidationError("--lag \(lag) is outside 1 to \(ForecastTask.lagMaximum)")
+        }
+        if let season, season < 1 {
+            throw ValidationError("--season \(season) is below 1")
+        }
+    }
+
+    /// The families to fit, quick ones first.
+    func families() throws -> [Family] {
+        if family == "auto" { return Family.allCases }
+        guard let chosen = Family(rawValue: family) else {
+            let names = Family.allCases.map(\.rawValue).joined(separator: ", ")
+            throw ValidationError("--family \(family): accepted are auto, \(names)")
+        }
+        return [chosen]
+    }
+
+    /// Lag, horizon and season for a series.
+    func task(for series: TimeSeries, horizon: Int) throws -> ForecastTask {
+        let suggested = try ForecastTask.suggested(for: series, horizon: horizon)
+        guard lag != nil || season != nil else { return suggested }
+        let lag = lag ?? suggested.lag
+        return try ForecastTask(
+            lag: lag, horizon: horizon, season: season ?? min(suggested.season, lag))
+    }
+
+    /// Options of a fit.
+    var fitOptions: FitOptions {
+        var options = FitOptions()
+        options.seed = seed
+        options.threads = threads
+        options.codeVersion = Systole.version
+        return options
+    }
+
+    /// A fitted pipeline and why it was taken.
+    struct Fitted {
+        let pipeline: FittedPipeline
+        let reason: String
+    }
+
+    /// Fits every family and takes the best on validation.
+    ///
+    /// A family that was asked for by name is taken even where it loses to the baseline, and the
+    /// reason says so.
+    func fit(_ series: TimeSeries, horizon: Int) throws -> Fitted {
+        let task = try task(for: series, horizon: horizon)
+        let split = Split.live(rows: series.values.count, task: task)
+        let line = ProgressLine()
+        defer { line.end() }
+        var pipelines: [FittedPipeline] = []
+        var objection: ForecastError?
+        for family in try families() {
+            do {
+                let pipeline = try FittedPipeline.fit(
+                    family, series: series, task: task, split: split, options: fitOptions
+                ) { step in
+                    line.show(Self.progress(step))
+                }
+                pipelines.append(pipeline)
+            } catch let error as ForecastError {
+                objection = objection ?? error
+            }
+        }
+        if self.family != "auto" || pipelines.isEmpty, let objection { throw objection }
+        let selection = ModelSelection(pipelines.map(\.report))
+        if let winner = selection.winner {
+            return Fitted(pipeline: pipelines[winner], reason: selection.reason)
+        }
+        guard self.family != "auto", let only = pipelines.first, !only.report.isDiverged else {
+            throw NoModel(reason: selection.reason)
+        }
+        return Fitted(pipeline: only, reason: selection.verdicts[0].reason)
+    }
+
+    /// A line such as `spacetime 40 %, validation MSE 0.071`.
+    static func progress(_ step: FitProgress) -> String {
+        let loss = step.validationLoss.map { ", validation MSE \(Terminal.number($0))" } ?? ""
+        return "fitting \(step.family.rawValue): \(Int(step.fraction * 100)) %\(loss)"
+    }
+
+    /// No model may forecast.
+    struct NoModel: Error, CustomStringConvertible {
+        let reason: String
+        var description: String { reason }
+    }
+}

@@ -1,0 +1,134 @@
+import ArgumentParser
+import Postgres
+
+/// `systole schedule`: forecasts that repeat.
+struct ScheduleCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "schedule",
+        abstract: "Schedules forecasts; lists, pauses and removes schedules.",
+        discussion: """
+            Example:
+              systole schedule add plant.oil_temp --horizon '7 days' --every '1 hour'
+              systole schedule add plant.oil_temp --horizon '7 days' --cron '5 6 * * *' \\
+                  --time-zone Europe/Oslo
+            """,
+        subcommands: [Add.self, List.self, Next.self, Pause.self, Resume.self, Remove.self],
+        defaultSubcommand: List.self)
+
+    /// `systole schedule add`
+    struct Add: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "add", abstract: "Schedules forecasts of one series.")
+
+        @Argument(help: "The series, such as plant.oil_temp.") var series: String
+        @Option(help: "How far ahead, as PostgreSQL writes intervals: '7 days'.")
+        var horizon: String
+        @Option(help: "How often: '1 hour'.") var every: String?
+        @Option(help: "When, as five cron fields: '5 * * * *'.") var cron: String?
+        @Option(help: "The time zone of --cron, by its IANA name.") var timeZone = "UTC"
+        @Option(help: "A name of its own; else it is made from the series.") var name: String?
+        @OptionGroup var database: DatabaseOptions
+
+        func validate() throws {
+            guard (every == nil) != (cron == nil) else {
+                throw ValidationError("give either --every or --cron")
+            }
+        }
+
+        func run() async throws {
+            try await database.withPool { pool in
+                let rows = try await pool.run(
+                    """
+                    SELECT systole.schedule_forecast(\(series), horizon => \(horizon)::interval,
+                        every => \(every)::interval, cron => \(cron), time_zone => \(timeZone),
+                        name => \(name)) AS schedule
+                    """)
+                print("schedule \(try rows.only().text("schedule")) is set")
+            }
+        }
+    }
+
+    /// `systole schedule list`
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "list", abstract: "Every schedule with its next and last fire.")
+
+        @OptionGroup var database: DatabaseOptions
+        @Flag(help: "Print JSON.") var json = false
+
+        func run() async throws {
+            try await database.withPool { pool in
+                try await QueryReport.show(
+                    "SELECT * FROM systole.schedules ORDER BY name", on: pool, json: json,
+                    nothing: "no schedules yet; `systole schedule add` makes one")
+            }
+        }
+    }
+
+    /// `systole schedule next`
+    struct Next: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "next", abstract: "When a schedule will fire.")
+
+        @Argument(help: "The schedule's name.") var name: String
+        @Option(help: "How many fires, from 1 to 1000.") var count = 5
+        @OptionGroup var database: DatabaseOptions
+        @Flag(help: "Print JSON.") var json = false
+
+        func run() async throws {
+            try await database.withPool { pool in
+                try await QueryReport.show(
+                    "SELECT * FROM systole.next_fires(\(name), \(count)::integer)", on: pool,
+                    json: json, nothing: "it will not fire")
+            }
+        }
+    }
+
+    /// `systole schedule pause`
+    struct Pause: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "pause", abstract: "Stops a schedule until it is resumed.")
+
+        @Argument(help: "The schedule's name.") var name: String
+        @OptionGroup var database: DatabaseOptions
+
+        func run() async throws {
+            try await database.withPool { pool in
+                _ = try await pool.run("SELECT systole.pause_schedule(\(name))")
+                print("\(name) is paused")
+            }
+        }
+    }
+
+    /// `systole schedule resume`
+    struct Resume: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "resume", abstract: "Lets a paused schedule go on.")
+
+        @Argument(help: "The schedule's name.") var name: String
+        @OptionGroup var database: DatabaseOptions
+
+        func run() async throws {
+            try await database.withPool { pool in
+                _ = try await pool.run("SELECT systole.resume_schedule(\(name))")
+                print("\(name) goes on")
+            }
+        }
+    }
+
+    /// `systole schedule remove`
+    struct Remove: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "remove", abstract: "Removes a schedule; its forecasts stay.")
+
+        @Argument(help: "The schedule's name.") var name: String
+        @OptionGroup var database: DatabaseOptions
+
+        func run() async throws {
+            try await database.withPool { pool in
+                _ = try await pool.run("SELECT systole.delete_schedule(\(name))")
+                print("\(name) is removed")
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+import Foundation
+import Synchronization
+
+/// What commands say to people: tables on standard output, progress and complaints on standard
+/// error.
+enum Terminal {
+    /// Writes one line to standard error.
+    static func complain(_ text: String) {
+        FileHandle.standardError.write(Data((text + "\n").utf8))
+    }
+
+    /// Hands on what was printed, so that a reader behind a pipe sees it now.
+    static func flush() {
+        fflush(nil)
+    }
+
+    /// Prints rows under a header, columns padded to their widest cell; numbers to the right.
+    static func table(_ header: [String], _ rows: [[String]]) {
+        let all = [header] + rows
+        let widths = header.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
+        let isNumeric = header.indices.map { column in
+            !rows.isEmpty && rows.allSatisfy { Double($0[column]) != nil || $0[column] == "–" }
+        }
+        for row in all {
+            let cells = row.indices.map { column in
+                let space = String(repeating: " ", count: widths[column] - row[column].count)
+                return isNumeric[column] ? space + row[column] : row[column] + space
+            }
+            print(cells.joined(separator: "  ").trimmingTrailingBlanks)
+        }
+    }
+
+    /// Prints a value as JSON, keys sorted, dates and numbers as their types encode them.
+    static func json(_ value: some Encodable) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        print(String(decoding: try encoder.encode(value), as: UTF8.self))
+    }
+
+    /// A number for a table: up to `digits` significant digits, no exponent for usual sizes.
+    static func number(_ value: Double, digits: Int = 4) -> String {
+        value.isFinite ? String(format: "%.\(digits)g", value) : "–"
+    }
+}
+
+extension String {
+    fileprivate var trimmingTrailingBlanks: String {
+        var text = self[...]
+        while text.last == " " { text = text.dropLast() }
+        return String(text)
+    }
+}
+
+/// One line on standard error that tells how far work has come; silent where that is no terminal.
+///
+/// The line appears after two seconds, so that quick work stays quiet.
+final class ProgressLine: Sendable {
+    private struct State {
+        var shownAt: ContinuousClock.Instant?
+        var width = 0
+    }
+
+    private let isTerminal = isatty(2) == 1
+    private let startedAt = ContinuousClock.now
+    private let state = Mutex(State())
+
+    /// Shows `text` in place of what was shown before, at most ten times a second.
+    func show(_ text: @autoclosure () -> String) {
+        guard isTerminal, ContinuousClock.now - startedAt > .seconds(2) else { return }
+        state.withLock { state in
+            let now = ContinuousClock.now
+            if let last = state.shownAt, now - last < .milliseconds(100) { return }
+            let line = text()
+            let padding = String(repeating: " ", count: max(0, state.width - line.count))
+            FileHandle.standardError.write(Data(("\r" + line + padding).utf8))
+            state.shownAt = now
+            state.width = line.count
+        }
+    }
+
+    /// Clears the line.
+    func end() {
+        state.withLock { state in
+            guard state.width > 0 else { return }
+            let blank = String(repeating: " ", count: state.width)
+            FileHandle.standardError.write(Data(("\r" + blank + "\r").utf8))
+            state.width = 0
+        }
+    }
+}

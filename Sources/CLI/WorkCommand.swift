@@ -1,0 +1,137 @@
+import ArgumentParser
+import Foundation
+//import Ingestion
+import Jobs
+import Logging
+import Notifications
+import Postgres
+import ServiceLifecycle
+import UnixSignals
+import WebClient
+import Workflows
+
+/// `systole work`: the roles of the service, as many processes on as many machines as wanted.
+struct WorkCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "work",
+        abstract: "Runs workers of the given roles until it is told to stop.",
+        discussion: """
+            SIGTERM or Ctrl-C: no new work is taken, what runs may end, the rest is given back.
+
+            Example:
+              systole work --role forecast,notify,schedule
+            """)
+
+    @Option(help: "Roles, separated by commas: ingest, forecast, train, notify, schedule.")
+    var role: String
+    @Flag(help: .hidden) var withParent = false
+    @OptionGroup var database: DatabaseOptions
+
+    /// What a process can be for.
+    enum Role: String, CaseIterable {
+        /// Pulls registered sources.
+        case ingest
+        /// Forecasts and scores.
+        case forecast
+        /// Fits models.
+        case train
+        /// Sends webhooks.
+        case notify
+        /// Fires schedules, rescues jobs of dead workers, turns events into jobs.
+        case schedule
+    }
+
+    func validate() throws {
+        _ = try roles()
+    }
+
+    /// The roles asked for.
+    func roles() throws -> Set<Role> {
+        let names = role.split(separator: ",").map { $0.filter { $0 != " " } }
+        let roles = try names.map { name in
+            guard let role = Role(rawValue: name) else {
+                let accepted = Role.allCases.map(\.rawValue).joined(separator: ", ")
+                throw ValidationError("--role \(name): accepted are \(accepted)")
+            }
+            return role
+        }
+        guard !roles.isEmpty else { throw ValidationError("--role is empty") }
+        return Set(roles)
+    }
+
+    func run() async throws {
+        let configuration = try database.resolved()
+        let server = try Database.server(configuration)
+        try await Database.requireSchema(of: configuration, on: server)
+        LogFormat.start(level: configuration.logLevel)
+        if withParent { Lifeline.hold() }
+        let process = WorkerProcess(
+            roles: try roles(), configuration: configuration, server: server)
+        try await process.run()
+    }
+}
+
+/// The services of one worker process, wired together.
+struct WorkerProcess {
+    let roles: Set<WorkCommand.Role>
+    let configuration: Configuration
+    let server: ConnectionConfiguration
+
+    /// Runs until a signal says stop; services end in reverse order of their start.
+    func run() async throws {
+        let logger = Logger(label: "systole")
+        var server = server
+        server.applicationName =
+            "systole-work/" + roles.map(\.rawValue).sorted().joined(separator: "+")
+        let pool = Pool(server, limits: PoolLimits(connectionsMaximum: configuration.slots + 4))
+        let identity = WorkerIdentity(
+            id: UUID(), host: ProcessInfo.processInfo.hostName,
+            process: ProcessInfo.processInfo.processIdentifier, version: Systole.version)
+        var services: [any Service] = []
+        if roles.contains(.schedule) {
+            services.append(
+                Leader(
+                    holder: identity.id, pool: pool,
+                    duties: [Scheduler(), Rescuer(), Upkeep(), SourceSchedule()],
+                    logger: logger))
+            services.append(EventRouter(pool: pool, logger: logger))
+        }
+        if roles.contains(.notify) { services.append(deliverer(pool, logger)) }
+        let handlers = handlers(pool)
+        if !handlers.isEmpty {
+            var options = WorkerOptions()
+            options.slots = configuration.slots
+            services.append(
+                Worker(
+                    identity: identity, handlers: handlers, pool: pool, options: options,
+                    logger: logger))
+        }
+        let group = ServiceGroup(
+            configuration: .init(
+                services: services.map { .init(service: $0) },
+                gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+        try await group.run()
+        await pool.close()
+    }
+
+    private func handlers(_ pool: Pool) -> [any JobHandler] {
+        let fitting = FittingEnvironment(
+            threads: configuration.threads, seed: configuration.seed, codeVersion: Systole.version)
+        var handlers: [any JobHandler] = []
+        if roles.contains(.forecast) {
+            handlers.append(IssueForecast(pool: pool, environment: fitting))
+            handlers.append(DetectAnomalies(pool: pool))
+        }
+        if roles.contains(.train) {
+            handlers.append(TrainModel(pool: pool, environment: fitting))
+        }
+        if roles.contains(.ingest) { handlers.append(IngestSource(pool: pool)) }
+        return handlers
+    }
+
+    private func deliverer(_ pool: Pool, _ logger: Logger) -> Deliverer {
+        let client = WebClient(WebConfiguration(policy: configuration.webPolicy))
+        return Deliverer(
+            pool: pool, client: client, chance: { Double.random(in: -1...1) }, logger: logger)
+    }
+}

@@ -1,0 +1,78 @@
+import Tensors
+
+/// A fitted model of any family: scaled windows in, scaled forecasts out.
+enum Forecaster: Sendable {
+    case seasonalNaive(SeasonalNaive)
+    case ridge(RidgeForecaster)
+    case spacetime(SpaceTimeForecaster)
+
+    var family: Family {
+        switch self {
+        case .seasonalNaive: .seasonalNaive
+        case .ridge: .ridge
+        case .spacetime: .spacetime
+        }
+    }
+
+    /// Numbers learnt from the training windows.
+    var parameterCount: Int {
+        switch self {
+        case .seasonalNaive: 0
+        case .ridge(let ridge): ridge.weights.count
+        case .spacetime(let spacetime): spacetime.trained.record.parameters
+        }
+    }
+
+    /// The longest horizon; nil where there is none.
+    var stepsMaximum: Int? {
+        switch self {
+        case .seasonalNaive, .spacetime: nil
+        case .ridge(let ridge): ridge.horizon
+        }
+    }
+
+    /// Forecasts of many windows.
+    ///
+    /// - Parameters:
+    ///   - series: Scaled, finite in every window.
+    ///   - starts: Where the windows begin.
+    ///   - lag: Length of a window.
+    ///   - steps: At most `stepsMaximum`, or the call traps.
+    /// - Returns: `[starts.count, steps]`, row-major, scaled.
+    func forecast(_ series: [Float], starts: [Int], lag: Int, steps: Int) -> [Float] {
+        switch self {
+        case .seasonalNaive(let naive):
+            return starts.flatMap {
+                naive.forecast(series, origin: $0 + lag - 1, steps: steps)
+            }
+        case .ridge(let ridge):
+            precondition(
+                lag == ridge.lag && steps <= ridge.horizon, "Ridge: lag \(lag), steps \(steps)")
+            let all = ridge.forecast(series, starts: starts)
+            if steps == ridge.horizon { return all.values }
+            return starts.indices.flatMap { row in
+                all.values[(row * ridge.horizon)..<(row * ridge.horizon + steps)]
+            }
+        case .spacetime(let spacetime):
+            return spacetime.forecast(series, starts: starts, steps: steps)
+        }
+    }
+
+    /// The first steps of the forecasts of neighbouring windows.
+    ///
+    /// - Parameters:
+    ///   - series: Scaled, finite in every window.
+    ///   - starts: Where the windows begin.
+    ///   - lag: Length of a window.
+    /// - Returns: `[starts.count]`, scaled.
+    func next(_ series: [Float], starts: Range<Int>, lag: Int) -> [Float] {
+        switch self {
+        case .seasonalNaive(let naive):
+            return starts.map { series[naive.source(origin: $0 + lag - 1, step: 1)] }
+        case .ridge(let ridge):
+            return starts.map { ridge.next(series, start: $0) }
+        case .spacetime(let spacetime):
+            return spacetime.forecast(series, starts: starts, steps: 1)
+        }
+    }
+}

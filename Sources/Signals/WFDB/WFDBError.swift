@@ -1,0 +1,78 @@
+/// Why a WFDB record could not be read. Its description is one sentence.
+package struct WFDBError: Error, Equatable, CustomStringConvertible {
+    /// The header or signal file.
+    package let file: String
+    /// The line of the header, from 1; nil where the file as a whole is meant.
+    package let line: Int?
+    package let reason: Reason
+
+    /// What was found, and with it what is accepted.
+    package enum Reason: Equatable, Sendable {
+        case unreadable(String)
+        case empty
+        case field(Field, found: String)
+        case signalCount(declared: Int, found: Int)
+        case tooManySignals(declared: Int, accepted: Int)
+        case multiSegment(segments: Int)
+        case format(Int)
+        case mixedFormats(first: Int, second: Int)
+        case fileName(String)
+        case byteOffset(Int, bytes: Int)
+    }
+
+    /// A field of the header.
+    package enum Field: String, Sendable {
+        case recordName = "record name"
+        case signalCount = "number of signals"
+        case samplingRate = "sampling rate"
+        case sampleCount = "number of samples"
+        case format = "signal format"
+        case gain = "gain"
+        case resolution = "ADC resolution"
+        case zero = "ADC zero"
+        case initialValue = "initial value"
+        case checksum = "checksum"
+    }
+
+    package var description: String {
+        let place = line.map { "\(file), line \($0): " } ?? "\(file): "
+        return place + sentence + "."
+    }
+
+    private var sentence: String {
+        switch reason {
+        case .unreadable(let why): "the file cannot be read (\(why))"
+        case .empty: "the header has no record line"
+        case .field(let field, let found):
+            "the \(field.rawValue) is \"\(found.prefix(40))\"; accepted is \(field.accepted)"
+        case .signalCount(let declared, let found):
+            "the header promises \(declared) signals and describes \(found)"
+        case .tooManySignals(let declared, let accepted):
+            "the header promises \(declared) signals, and at most \(accepted) are accepted"
+        case .multiSegment(let segments):
+            "the record has \(segments) segments; records of one segment are accepted"
+        case .format(let code):
+            "the signal format \(code) is not read; accepted are "
+                + WFDBFormat.allCases.map { "\($0.rawValue)" }.joined(separator: ", ")
+        case .mixedFormats(let first, let second):
+            "the file has signals in the formats \(first) and \(second); one is accepted"
+        case .fileName(let name):
+            "the signal file is named \"\(name.prefix(40))\"; accepted is a file beside the header"
+        case .byteOffset(let offset, let bytes):
+            "the samples are said to begin at byte \(offset) of \(bytes)"
+        }
+    }
+}
+
+extension WFDBError.Field {
+    var accepted: String {
+        switch self {
+        case .recordName: "a name without blanks"
+        case .signalCount, .sampleCount: "a whole number from 0"
+        case .samplingRate: "a number of hertz above 0, such as 360 or 62.4725"
+        case .format: "a number such as 16 or 212, with x, : and + parts as in 16x2:3+24"
+        case .gain: "gain(baseline)/unit such as 200(1024)/mV"
+        case .resolution, .zero, .initialValue, .checksum: "a whole number"
+        }
+    }
+}

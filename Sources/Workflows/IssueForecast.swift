@@ -1,0 +1,143 @@
+import Forecasting
+package import Jobs
+package import Postgres
+import Series
+import Store
+
+/// The job `forecast`: forecasts a series with its live model and writes the run to the ledger.
+///
+/// A series without a model gets its baselines at once, in seconds, so that a first forecast
+/// exists; SpaceTime is then trained in the background. The run, its event and the job's
+/// completion are one transaction.
+package struct IssueForecast: JobHandler {
+    package let kind = "forecast"
+    private let pool: Pool
+    private let environment: FittingEnvironment
+
+    /// - Parameters:
+    ///   - pool: Where the series and its model are read.
+    ///   - environment: Seed, cores and version of this process.
+    package init(pool: Pool, environment: FittingEnvironment) {
+        self.pool = pool
+        self.environment = environment
+    }
+
+    package func run(_ lease: Lease, _ context: JobContext) async throws -> Effects {
+        let arguments = try JobArguments.decode(JobArguments.Forecast.self, of: lease)
+        let (series, live) = try await pool.transaction { db in
+            (
+                try SeriesStore.find(arguments.seriesID, in: db),
+                try ModelStore.live(arguments.seriesID, in: db)
+            )
+        }
+        if let live, arguments.steps <= live.record.stepsMaximum {
+            return try await forecast(series, with: live, steps: arguments.steps, by: lease)
+        }
+        return try await fitAndForecast(series, steps: arguments.steps, by: lease, context)
+    }
+
+    package func abandonment(of lease: Lease, because failure: JobFailure) -> Effects? {
+        guard let arguments = try? JobArguments.decode(JobArguments.Forecast.self, of: lease)
+        else { return nil }  // Then the failure is about the arguments, and names no series.
+        return { db in
+            let series = try SeriesStore.find(arguments.seriesID, in: db)
+            let event = FailureEvent(
+                seriesID: series.id.number, series: series.key, jobID: lease.jobID,
+                reason: failure.message)
+            try Outbox.append(
+                type: "forecast.failed", subject: series.key, data: try JSON.text(event), in: db)
+        }
+    }
+
+    private func forecast(
+        _ series: StoredSeries, with live: StoredModel, steps: Int, by lease: Lease
+    ) async throws -> Effects {
+        let pipeline = try FittedPipeline(decoding: live.weights)
+        let history = try await pool.transaction { db in
+            try SeriesStore.loadLatest(series.id, count: pipeline.task.lag, in: db)
+        }
+        guard let history else { throw PermanentJobError("the series has no observation") }
+        let forecast = try await Permanent.run { _ in
+            try pipeline.forecast(history: history, steps: steps)
+        }
+        let model = live.record.id
+        return { db in
+            try Self.issue(forecast, of: series, by: model, lease, in: db)
+        }
+    }
+
+    private func fitAndForecast(
+        _ series: StoredSeries, steps: Int, by lease: Lease, _ context: JobContext
+    ) async throws -> Effects {
+        let history = try await pool.transaction { db in
+            try SeriesStore.loadLatest(series.id, count: Fitting.rowsMaximum, in: db)
+        }
+        guard let history else { throw PermanentJobError("the series has no observation") }
+        let environment = environment
+        let (fitting, forecast) = try await Permanent.run { cancellation in
+            let baselines: [Family] = [.seasonalNaive, .ridge]
+            let fitting = try Fitting(baselines, on: history, steps: steps, in: environment) {
+                try cancellation.check()
+                context.report(fraction: $0.fraction, note: "fitting \($0.family.rawValue)")
+            }
+            guard let winner = fitting.winner else {
+                throw PermanentJobError(fitting.selection.reason)
+            }
+            return (fitting, try winner.forecast(history: history, steps: steps))
+        }
+        return { db in
+            let asked = fitting.winner.map { [$0.family] } ?? []
+            let stored = try ModelFiling.file(
+                fitting, asked: asked, for: series.id, by: lease, in: db)
+            guard let model = asked.first.flatMap({ stored[$0] }) else { return }
+            try Self.issue(forecast, of: series, by: model, lease, in: db)
+            try db.run("SELECT systole.train(\(series.key), 'spacetime')")
+        }
+    }
+
+    /// Writes the run and its event.
+    private static func issue(
+        _ forecast: Forecast, of series: StoredSeries, by model: ModelID, _ lease: Lease,
+        in db: borrowing Session
+    ) throws {
+        let id = try ForecastLedger.write(
+            forecast, series: series.id, model: model, run: JobRun(lease), in: db)
+        let event = CompletionEvent(
+            seriesID: series.id.number, series: series.key, forecastID: id,
+            modelID: model.number, dataUntil: forecast.dataUntil.description,
+            steps: forecast.grid.count)
+        try Outbox.append(
+            type: "forecast.completed", subject: series.key, data: try JSON.text(event), in: db)
+    }
+
+    /// What `forecast.completed` tells: numbers of rows, no values.
+    private struct CompletionEvent: Encodable {
+        let seriesID: Int64
+        let series: String
+        let forecastID: Int64
+        let modelID: Int64
+        let dataUntil: String
+        let steps: Int
+
+        private enum CodingKeys: String, CodingKey {
+            case series, steps
+            case seriesID = "series_id"
+            case forecastID = "forecast_id"
+            case modelID = "model_id"
+            case dataUntil = "data_until"
+        }
+    }
+
+    private struct FailureEvent: Encodable {
+        let seriesID: Int64
+        let series: String
+        let jobID: Int64
+        let reason: String
+
+        private enum CodingKeys: String, CodingKey {
+            case series, reason
+            case seriesID = "series_id"
+            case jobID = "job_id"
+        }
+    }
+}

@@ -1,0 +1,64 @@
+import Foundation
+import Jobs
+import Series
+
+/// The arguments of our jobs, as their JSON spells them.
+enum JobArguments {
+    /// `{"series_id": 7, "steps": 168}`
+    struct Forecast: Decodable {
+        let seriesID: SeriesID
+        /// The horizon, in steps of the series.
+        let steps: Int
+
+        init(from decoder: any Decoder) throws {
+            let values = try decoder.container(keyedBy: Key.self)
+            seriesID = SeriesID(try values.decode(Int64.self, forKey: .seriesID))
+            steps = try values.decode(Int.self, forKey: .steps)
+        }
+    }
+
+    /// `{"series_id": 7, "family": "spacetime", "steps": 168}`
+    struct Train: Decodable {
+        let seriesID: SeriesID
+        /// A family's name, or `auto` for all of them.
+        let family: String
+        let steps: Int
+
+        init(from decoder: any Decoder) throws {
+            let values = try decoder.container(keyedBy: Key.self)
+            seriesID = SeriesID(try values.decode(Int64.self, forKey: .seriesID))
+            family = try values.decode(String.self, forKey: .family)
+            steps = try values.decode(Int.self, forKey: .steps)
+        }
+    }
+
+    /// `{"series_id": 7}`
+    struct Score: Decodable {
+        let seriesID: SeriesID
+
+        init(from decoder: any Decoder) throws {
+            let values = try decoder.container(keyedBy: Key.self)
+            seriesID = SeriesID(try values.decode(Int64.self, forKey: .seriesID))
+        }
+    }
+
+    private enum Key: String, CodingKey {
+        case seriesID = "series_id"
+        case family, steps
+    }
+
+    /// Reads the arguments of `lease`.
+    ///
+    /// - Parameters:
+    ///   - type: What is expected.
+    ///   - lease: The job.
+    /// - Returns: The arguments.
+    /// - Throws: `PermanentJobError` where they are something else; no retry mends that.
+    static func decode<T: Decodable>(_ type: T.Type, of lease: Lease) throws -> T {
+        do {
+            return try JSONDecoder().decode(type, from: Data(lease.arguments.utf8))
+        } catch {
+            throw PermanentJobError("the arguments of this \(lease.kind) job are not understood")
+        }
+    }
+}
