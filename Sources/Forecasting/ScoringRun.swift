@@ -31,7 +31,7 @@ struct ScoringRun {
         gaps = GapIndex(history.values)
         budget = GapBudget(pipeline.task, pipeline.family)
         observed = pipeline.standardiser.scale(history.values)
-        inputs = CausalFill.fill(observed, season: pipeline.task.season).map { Float($0) }
+        inputs = CausalFill.fill(observed, season: pipeline.task.season).map { Self.input($0) }
         row = first
         origin = observed[..<first].lastIndex { $0.isFinite } ?? -1
         suspects = state.suspects
@@ -104,6 +104,7 @@ struct ScoringRun {
         let isShift = suspects.count >= policy.suspectsMaximum && Self.agree(suspects)
         append(expected: expected, p: p, score: score, step: step, isShift: isShift)
         standIn(Float(expected))
+        if isShift { rebase() }
         if isEnough { believe(from: origin + 1, until: row) }
         return false
     }
@@ -111,10 +112,20 @@ struct ScoringRun {
     /// Takes what was observed since the origin for true.
     private mutating func believe(from first: Int, until end: Int) {
         for place in first..<end where observed[place].isFinite {
-            inputs[place] = Float(observed[place])
+            inputs[place] = Self.input(observed[place])
             standIns[place] = nil
         }
         settle(at: end - 1)
+    }
+
+    /// Lifts what the model sees of the rows before a shift by the size of the shift, so that its
+    /// window has one level.
+    private mutating func rebase() {
+        let size = Float(suspects.reduce(0, +) / Double(suspects.count))
+        for place in max(0, origin + 1 - pipeline.task.lag)...origin {
+            inputs[place] += size
+            standIns[place] = inputs[place]
+        }
     }
 
     private mutating func settle(at place: Int) {
@@ -154,6 +165,10 @@ struct ScoringRun {
                 expected: expected.map { pipeline.standardiser.unscale($0) }, p: p, score: score,
                 step: step, isShift: isShift))
     }
+
+    /// A scaled value as the model sees it. A sensor that answers 1e300 must not become an infinity
+    /// in `Float`, and everything expected after it no number.
+    private static func input(_ value: Double) -> Float { Float(min(max(value, -1e6), 1e6)) }
 
     /// Whether residuals have one sign and lie close together.
     private static func agree(_ residuals: [Double]) -> Bool {

@@ -105,8 +105,8 @@ package actor Connection {
     package nonisolated func withSession<T: Sendable>(
         _ body: @Sendable (borrowing Session) throws -> T
     ) async throws -> T {
-        // The name keeps the optimiser of Swift 6.3.1 from crashing over a temporary ~Copyable.
         try await cancellable { link, token in
+            // By name: one made within the call crashes the optimiser of Swift 6.3.1.
             let session = Session(link, token: token)
             return try body(session)
         }
@@ -175,5 +175,11 @@ package actor Connection {
         defer { link.canceller.end(token) }
         guard ticket.attach(link.canceller, token) else { throw CancellationError() }
         return try operation(link, token)
+    }
+
+    private func onThisThread<T: Sendable>(
+        _ operation: (Link, UInt64) throws -> T, _ link: Link, _ token: UInt64
+    ) throws -> T {
+        try operation(link, token)
     }
 }
