@@ -109,14 +109,14 @@ let package = Package(
             name: "Benchmarks",
             dependencies: [
                 "Series", "Tensors", "Learning", "Models", "Signals", "Forecasting", "Postgres",
-                "WebClient", "Store", "Jobs", "Notifications", argumentParser,
+                "WebClient", "Store", "Jobs", "Notifications", argumentParser, lifecycle, logging,
             ],
             swiftSettings: strict),
 
         // Tests
         .target(
             name: "TestSupport",
-            dependencies: ["Series", "Tensors", "Postgres"],
+            dependencies: ["Series", "Tensors", "Learning", "Postgres"],
             path: "Tests/TestSupport",
             swiftSettings: strict),
         tests(of: "Series"),

@@ -105,7 +105,11 @@ package actor Connection {
     package nonisolated func withSession<T: Sendable>(
         _ body: @Sendable (borrowing Session) throws -> T
     ) async throws -> T {
-        try await cancellable { link, token in try body(Session(link, token: token)) }
+        try await cancellable { link, token in
+            // By name: one made within the call crashes the optimiser of Swift 6.3.1.
+            let session = Session(link, token: token)
+            return try body(session)
+        }
     }
 
     /// Runs `body` in one transaction: committed if it returns, rolled back if it throws.
@@ -123,7 +127,8 @@ package actor Connection {
             let value: T
             do {
                 try link.script(options.statement)
-                value = try body(Session(link, token: token))
+                let session = Session(link, token: token)
+                value = try body(session)
                 try link.canceller.check(token)
             } catch {
                 link.canceller.end(token)

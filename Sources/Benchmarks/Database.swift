@@ -1,0 +1,143 @@
+import Foundation
+import Postgres
+import Synchronization
+
+/// The PostgreSQL server of one run of this tool.
+final class Databases: Sendable {
+    private struct State {
+        var server: String?
+        var isOurs = false
+        var made: [Database] = []
+    }
+
+    private let state: Mutex<State>
+
+    /// - Parameter server: A conninfo of a superuser; nil to start a private server when one is
+    ///   needed.
+    init(server: String?) { state = Mutex(State(server: server)) }
+
+    /// A fresh database with all migrations; `drop()` it in the end.
+    func make() async throws -> Database {
+        let (server, number) = try state.withLock { state in
+            if state.server == nil {
+                Progress.say("starting a private PostgreSQL")
+                let answer = try Program.output(["ops/db", "start"])
+                state.server = answer.trimmingCharacters(in: .whitespacesAndNewlines)
+                state.isOurs = true
+            }
+            return (state.server ?? "", state.made.count)
+        }
+        let process = ProcessInfo.processInfo.processIdentifier
+        let database = try Database(server: server, name: "systole_bench_\(process)_\(number)")
+        state.withLock { $0.made.append(database) }
+        try await database.create()
+        return database
+    }
+
+    /// Drops what a benchmark that failed left behind, and stops the server if it was started
+    /// here.
+    func close() async {
+        let (made, isOurs) = state.withLock { ($0.made, $0.isOurs) }
+        for database in made {
+            do { try await database.drop() } catch {
+                Progress.say("\(database.name) is left over: \(error)")
+            }
+        }
+        guard isOurs else { return }
+        do { _ = try Program.output(["ops/db", "stop"]) } catch {
+            Progress.say("the private PostgreSQL was not stopped: \(error)")
+        }
+    }
+}
+
+/// A database of one benchmark.
+struct Database: Sendable {
+    let pool: Pool
+    fileprivate let name: String
+    private let admin: ConnectionConfiguration
+
+    fileprivate init(server: String, name: String) throws {
+        var admin = try ConnectionConfiguration(server)
+        admin.applicationName = "systole-bench"
+        admin.database = admin.database ?? "postgres"
+        var configuration = admin
+        configuration.database = name
+        self.name = name
+        self.admin = admin
+        pool = Pool(configuration)
+    }
+
+    fileprivate func create() async throws {
+        let connection = try await Connection.open(admin)
+        try await connection.run("CREATE DATABASE \(identifier: name) TEMPLATE template0")
+        await connection.close()
+        let own = try await Connection.open(pool.configuration)
+        try await Migrator(folder: "migrations").apply(to: own)
+        await own.close()
+    }
+
+    /// Drops the database; one that is gone is no error.
+    func drop() async throws {
+        await pool.close()
+        let connection = try await Connection.open(admin)
+        try await connection.run("DROP DATABASE IF EXISTS \(identifier: name) WITH (FORCE)")
+        await connection.close()
+    }
+
+    /// Runs one command in psql and returns how long psql says that it took.
+    ///
+    /// - Parameter command: SQL, or a backslash command such as `\copy`.
+    /// - Returns: Seconds, without starting psql and connecting.
+    /// - Throws: `BenchmarkError` where psql cannot be run or refuses the command.
+    func psql(_ command: String) throws -> Double {
+        let answer = try Program.output(
+            ["psql", "-X", "-v", "ON_ERROR_STOP=1", "-c", "\\timing on", "-c", command],
+            environment: environment)
+        let times = answer.matches(of: /Time: ([0-9.]+) ms/).compactMap { Double($0.1) }
+        guard let milliseconds = times.last else {
+            throw BenchmarkError("psql told no time")
+        }
+        return milliseconds / 1000
+    }
+
+    /// Where libpq's tools connect; the password stays out of the command line.
+    private var environment: [String: String] {
+        let names = [
+            "host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD",
+            "sslmode": "PGSSLMODE",
+        ]
+        var environment = ["PGDATABASE": name]
+        for (keyword, variable) in names { environment[variable] = admin[keyword] }
+        return environment
+    }
+
+    /// A contestant that loads a prepared file by psql.
+    ///
+    /// - Parameters:
+    ///   - name: What the report calls it.
+    ///   - target: Table and columns.
+    ///   - file: The file's path.
+    ///   - format: `csv` or `binary`.
+    ///   - before: What is done before every run, outside the measurement.
+    /// - Returns: The contestant, or why psql cannot be used.
+    func loading(
+        _ name: String, target: String, file: String, format: String,
+        before: @escaping () async throws -> Void
+    ) -> Opponent {
+        do {
+            let version = try Program.output(["psql", "--version"]).split(separator: " ")
+            let number = version.dropFirst(2).first ?? ""
+            return .present(
+                Contestant(measuring: "\(name) (psql \(number))") { repetitions in
+                    var total = 0.0
+                    for _ in 0..<repetitions {
+                        try await before()
+                        total += try psql("\\copy \(target) from '\(file)' with (format \(format))")
+                    }
+                    return total
+                })
+        } catch {
+            return .absent(name: name, reason: "psql cannot be started")
+        }
+    }
+}

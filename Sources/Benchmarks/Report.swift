@@ -1,0 +1,141 @@
+import Foundation
+
+/// The figures of one run of this tool.
+struct Report: Codable {
+    var benchmarks: [Entry] = []
+    /// Benchmarks that could not be run; the others go on.
+    var failures: [Failure] = []
+    let machine: Machine
+
+    /// What was measured on.
+    struct Machine: Codable {
+        let processor: String
+        let cores: Int
+        /// `OPENBLAS_CORETYPE` as this process has it; null where the library chose.
+        let openblasCoreType: String?
+
+        enum CodingKeys: String, CodingKey {
+            case processor, cores
+            case openblasCoreType = "openblas_core_type"
+        }
+
+        func encode(to encoder: any Encoder) throws {
+            var box = encoder.container(keyedBy: CodingKeys.self)
+            try box.encode(processor, forKey: .processor)
+            try box.encode(cores, forKey: .cores)
+            try box.encode(openblasCoreType, forKey: .openblasCoreType)
+        }
+    }
+
+    /// A benchmark without figures, and why.
+    struct Failure: Codable {
+        let name: String
+        let threads: Int
+        let reason: String
+    }
+
+    /// The report as JSON, keys in order, so that two reports can be compared line by line.
+    func json() throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(self), as: UTF8.self)
+    }
+}
+
+extension Report {
+    /// One benchmark at one thread count.
+    struct Entry: Codable {
+        let name: String
+        let threads: Int
+        let medianSeconds: Double
+        /// (p90 − p10) ÷ median over the rounds.
+        let spread: Double
+        /// Null where nobody could be compared with; `opponentNote` says why.
+        let opponent: String?
+        let opponentMedianSeconds: Double?
+        /// Opponent ÷ ours: above one where ours is faster.
+        let ratio: Double?
+
+        let opponentSpread: Double?
+        let opponentNote: String?
+        let opponentPeakMemoryBytes: Int?
+        /// Further opponents of the same rounds.
+        let otherOpponents: [Other]
+        let what: String
+        /// Rounds; each one is a sample of every contestant.
+        let runs: Int
+        let perSecond: Double
+        let perSecondUnit: String
+        /// The high water mark of this process; it holds the opponents' data too where they run
+        /// in it.
+        let peakMemoryBytes: Int
+
+        enum CodingKeys: String, CodingKey {
+            case name, threads, spread, opponent, ratio, what, runs
+            case medianSeconds = "median_seconds"
+            case opponentMedianSeconds = "opponent_median_seconds"
+            case opponentSpread = "opponent_spread"
+            case opponentNote = "opponent_note"
+            case opponentPeakMemoryBytes = "opponent_peak_memory_bytes"
+            case otherOpponents = "other_opponents"
+            case perSecond = "per_second"
+            case perSecondUnit = "per_second_unit"
+            case peakMemoryBytes = "peak_memory_bytes"
+        }
+
+        /// By hand, since the generated one leaves out keys that are null.
+        func encode(to encoder: any Encoder) throws {
+            var box = encoder.container(keyedBy: CodingKeys.self)
+            try box.encode(name, forKey: .name)
+            try box.encode(threads, forKey: .threads)
+            try box.encode(medianSeconds, forKey: .medianSeconds)
+            try box.encode(spread, forKey: .spread)
+            try box.encode(opponent, forKey: .opponent)
+            try box.encode(opponentMedianSeconds, forKey: .opponentMedianSeconds)
+            try box.encode(ratio, forKey: .ratio)
+            try box.encode(opponentSpread, forKey: .opponentSpread)
+            try box.encode(opponentNote, forKey: .opponentNote)
+            try box.encode(opponentPeakMemoryBytes, forKey: .opponentPeakMemoryBytes)
+            try box.encode(otherOpponents, forKey: .otherOpponents)
+            try box.encode(what, forKey: .what)
+            try box.encode(runs, forKey: .runs)
+            try box.encode(perSecond, forKey: .perSecond)
+            try box.encode(perSecondUnit, forKey: .perSecondUnit)
+            try box.encode(peakMemoryBytes, forKey: .peakMemoryBytes)
+        }
+    }
+
+    /// One more opponent of the same rounds; one that could not run has a note only.
+    struct Other: Codable {
+        let opponent: String
+        let medianSeconds: Double?
+        let ratio: Double?
+        let note: String?
+
+        enum CodingKeys: String, CodingKey {
+            case opponent, ratio, note
+            case medianSeconds = "opponent_median_seconds"
+        }
+
+        func encode(to encoder: any Encoder) throws {
+            var box = encoder.container(keyedBy: CodingKeys.self)
+            try box.encode(opponent, forKey: .opponent)
+            try box.encode(medianSeconds, forKey: .medianSeconds)
+            try box.encode(ratio, forKey: .ratio)
+            try box.encode(note, forKey: .note)
+        }
+    }
+}
+
+extension Report.Machine {
+    /// This machine.
+    static func current() -> Report.Machine {
+        let information = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
+        let line = information.split(separator: "\n").first { $0.hasPrefix("model name") }
+        let name = line?.split(separator: ":").last.map { $0.trimmingPrefix(" ") }
+        return Report.Machine(
+            processor: name.map { String($0) } ?? "unknown",
+            cores: ProcessInfo.processInfo.activeProcessorCount,
+            openblasCoreType: ProcessInfo.processInfo.environment["OPENBLAS_CORETYPE"])
+    }
+}

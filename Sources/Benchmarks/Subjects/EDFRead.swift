@@ -1,0 +1,59 @@
+import Signals
+
+/// An EDF file of sixteen signals, read whole: ten minutes at 256 Hz in records of one second.
+///
+/// Limit: memory; 5 MB come in and 10 MB of samples go out.
+enum EDFRead {
+    static let signals = 16
+    static let rate = 256
+    static let seconds = 600
+
+    static let benchmark = Benchmark("edf.read") { setting in
+        let channels = SyntheticSamples.channels(signals, count: rate * seconds)
+        let path = try setting.folder.write(file(channels), to: "signals.edf")
+        let sum = SyntheticSamples.sum(channels)
+        let found = try EDFReader().read(file: path)
+        guard RecordingSum.of([found]) == sum else {
+            throw BenchmarkError("edf.read: the samples that were read are not those written")
+        }
+        return Contest(
+            what: "\(signals) signals × \(rate * seconds) samples in EDF",
+            work: Work(signals * rate * seconds, "samples"),
+            ours: Contestant("Signals.EDFReader") { keep(try EDFReader().read(file: path)) },
+            opponents: [
+                setting.peers.opponent(
+                    "pyedflib readSignal(digital=True)", script: "files.py", workload: "edf",
+                    arguments: [path], threads: setting.threads, check: sum)
+            ])
+    }
+
+    private static func file(_ channels: [[Int16]]) -> [UInt8] {
+        var header = field("0", 8) + field("X X X X", 80) + field("Startdate X X X X", 80)
+        header += field("01.01.20", 8) + field("00.00.00", 8) + field("\(256 * (signals + 1))", 8)
+        header += field("", 44) + field("\(seconds)", 8) + field("1", 8) + field("\(signals)", 4)
+        // Every kind of field for all signals, then the next kind.
+        let kinds: [(String, Int)] = [
+            ("EEG", 16), ("electrode", 80), ("uV", 8), ("-3276.8", 8), ("3276.7", 8),
+            ("-32768", 8), ("32767", 8), ("", 80), ("\(rate)", 8), ("", 32),
+        ]
+        for (text, width) in kinds {
+            for index in 0..<signals {
+                header += field(width == 16 ? "\(text)\(index)" : text, width)
+            }
+        }
+        var bytes = Array(header.utf8)
+        for record in 0..<seconds {
+            for channel in channels {
+                for sample in channel[record * rate..<(record + 1) * rate] {
+                    bytes.append(UInt8(truncatingIfNeeded: sample))
+                    bytes.append(UInt8(truncatingIfNeeded: sample >> 8))
+                }
+            }
+        }
+        return bytes
+    }
+
+    private static func field(_ text: String, _ width: Int) -> String {
+        text + String(repeating: " ", count: width - text.utf8.count)
+    }
+}

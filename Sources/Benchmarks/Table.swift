@@ -1,0 +1,77 @@
+import Foundation
+
+/// The report for people.
+struct Table {
+    private let rows: [[String]]
+
+    init(_ report: Report) {
+        let head = ["benchmark", "threads", "ours", "spread", "rate", "opponent", "ratio", "runs"]
+        rows = [head] + report.benchmarks.map(Self.row)
+    }
+
+    init(rows: [[String]]) { self.rows = rows }
+
+    private static func row(_ entry: Report.Entry) -> [String] {
+        [
+            entry.name, String(entry.threads), Figure.seconds(entry.medianSeconds),
+            Figure.percent(entry.spread), Figure.rate(entry.perSecond, entry.perSecondUnit),
+            entry.opponentMedianSeconds.map(Figure.seconds) ?? "–",
+            entry.ratio.map(Figure.ratio) ?? "–", String(entry.runs),
+        ]
+    }
+
+    /// Columns side by side; the first one from the left, the others from the right.
+    var text: String {
+        let columns = rows.first?.count ?? 0
+        let widths = (0..<columns).map { column in rows.map { $0[column].count }.max() ?? 0 }
+        return rows.map { row in
+            zip(row, widths).enumerated().map { index, cell in
+                let blank = String(repeating: " ", count: cell.1 - cell.0.count)
+                return index == 0 ? cell.0 + blank : blank + cell.0
+            }.joined(separator: "  ")
+        }.joined(separator: "\n")
+    }
+
+    /// A line per benchmark on what was measured against whom.
+    static func notes(_ report: Report) -> String {
+        var told: Set<String> = []
+        return report.benchmarks.filter { told.insert($0.name).inserted }.map { entry in
+            var text = "\(entry.name): \(entry.what)\n    opponent: "
+            text += entry.opponent ?? "none"
+            if let note = entry.opponentNote { text += " (\(note))" }
+            for other in entry.otherOpponents {
+                let figure =
+                    other.medianSeconds.map { median in
+                        let ratio = other.ratio.map(Figure.ratio) ?? "–"
+                        return "\(Figure.seconds(median)), ratio \(ratio)"
+                    } ?? other.note ?? "absent"
+                text += "\n    also: \(other.opponent): \(figure)"
+            }
+            return text
+        }.joined(separator: "\n")
+    }
+}
+
+/// Numbers with three digits that count.
+enum Figure {
+    static func seconds(_ value: Double) -> String {
+        let scales: [(Double, String)] = [(1, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")]
+        let (scale, unit) = scales.first { value >= $0.0 } ?? (1e-9, "ns")
+        return "\(number(value / scale)) \(unit)"
+    }
+
+    static func rate(_ value: Double, _ unit: String) -> String {
+        let scales: [(Double, String)] = [(1e9, "G"), (1e6, "M"), (1e3, "k")]
+        let (scale, prefix) = scales.first { value >= $0.0 } ?? (1, "")
+        return "\(number(value / scale)) \(prefix)\(prefix.isEmpty ? "" : " ")\(unit)/s"
+    }
+
+    static func ratio(_ value: Double) -> String { "\(number(value))×" }
+
+    static func percent(_ value: Double) -> String { "\(number(100 * value)) %" }
+
+    private static func number(_ value: Double) -> String {
+        let decimals = value >= 100 ? 0 : value >= 10 ? 1 : 2
+        return String(format: "%.\(decimals)f", value)
+    }
+}

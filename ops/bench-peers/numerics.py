@@ -1,0 +1,59 @@
+"""Opponents in PyTorch; the SpaceTime ones are those of the reference implementation."""
+
+from __future__ import annotations
+
+import os
+
+from protocol import Workload, serve
+
+
+def torch_with_threads():
+    """PyTorch on as many threads as OpenMP was given."""
+    import torch
+
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    torch.manual_seed(0)
+    return torch
+
+
+def sgemm(arguments: list[str]) -> Workload:
+    torch = torch_with_threads()
+    size = int(arguments[0])
+    a, b = torch.randn(size, size), torch.randn(size, size)
+    return Workload(f"torch {torch.__version__}", lambda: torch.matmul(a, b))
+
+
+def ridge(arguments: list[str]):
+    """Windows, weights, scale and quantile offsets of a ridge forecast with intervals."""
+    import numpy
+
+    series, lag, horizon, levels = map(int, arguments)
+    random = numpy.random.default_rng(0)
+    windows = 20 + 5 * random.standard_normal((series, lag))
+    weights = random.standard_normal((lag + 1, horizon)).astype("float32")
+    offsets = random.standard_normal((levels, 1, horizon))
+    mean, deviation = 20.0, 5.0
+
+    def forecast(rows):
+        """Scale, centre, multiply, add back, quantiles in the unit of the series."""
+        scaled = ((rows - mean) / deviation).astype("float32")
+        centre = scaled[:, -1:]
+        inputs = numpy.ones((len(rows), lag + 1), "float32")
+        inputs[:, :-1] = scaled - centre
+        point = (inputs @ weights + centre).astype("float64")
+        return point * deviation + mean, (point + offsets) * deviation + mean
+
+    return windows, forecast, f"numpy {numpy.__version__}"
+
+
+def ridge_batch(arguments: list[str]) -> Workload:
+    windows, forecast, versions = ridge(arguments)
+    return Workload(versions, lambda: forecast(windows))
+
+
+def ridge_each(arguments: list[str]) -> Workload:
+    windows, forecast, versions = ridge(arguments)
+    return Workload(versions, lambda: [forecast(row[None]) for row in windows])
+
+
+serve({"sgemm": sgemm, "ridge-batch": ridge_batch, "ridge-each": ridge_each})
