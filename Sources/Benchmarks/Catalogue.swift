@@ -3,6 +3,6 @@ enum Catalogue {
     static let all: [Benchmark] = [
         SGEMM.benchmark, CSVRead.benchmark, WFDBRead.benchmark, EDFRead.benchmark,
         ObservationsCopy.benchmark, WaveformCopy.benchmark, JobsNoop.benchmark,
-        ForecastBatch.benchmark,
+        ForecastBatch.benchmark, WebhookDeliver.benchmark,
     ]
 }
