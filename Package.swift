@@ -18,6 +18,8 @@ let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto"
 let lifecycle: Target.Dependency = .product(
     name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let unixSignals: Target.Dependency = .product(
+    name: "UnixSignals", package: "swift-service-lifecycle")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 
 /// A Swift target with the strict settings, and its imports.
@@ -100,7 +102,7 @@ let package = Package(
             dependencies: [
                 "Series", "Tensors", "Learning", "Models", "Signals", "Forecasting", "Charts",
                 "Postgres", "WebClient", "Store", "Jobs", "Ingestion", "Workflows", "Notifications",
-                argumentParser, lifecycle, logging, yams,
+                argumentParser, lifecycle, unixSignals, logging, yams,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -114,13 +116,13 @@ let package = Package(
         // Tests
         .target(
             name: "TestSupport",
-            dependencies: ["Series", "Tensors", "Postgres"],
+            dependencies: ["Series", "Tensors", "Learning", "Postgres"],
             path: "Tests/TestSupport",
             swiftSettings: strict),
         tests(of: "Series"),
         tests(of: "Tensors"),
-        tests(of: "Learning", with: "Tensors"),
-        tests(of: "Models", with: "Tensors", "Learning"),
+        tests(of: "Learning", with: "Tensors", fixtures: true),
+        tests(of: "Models", with: "Tensors", "Learning", fixtures: true),
         tests(of: "Signals", with: "Series", fixtures: true),
         tests(of: "Forecasting", with: "Series", "Tensors", "Learning", "Models"),
         tests(of: "Charts", with: "Series"),

@@ -1067,7 +1067,8 @@ BEGIN
         PERFORM now() AT TIME ZONE time_zone;
         RETURN;
     END IF;
-    IF EXISTS (SELECT FROM pg_timezone_names z WHERE z.name = time_zone) THEN
+    IF EXISTS (SELECT FROM pg_timezone_names z
+        WHERE z.name = time_zone AND z.name NOT LIKE 'posix%') THEN
         RETURN;
     END IF;
     RAISE invalid_parameter_value;

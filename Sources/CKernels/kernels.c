@@ -1,2 +1,106 @@
+// Compiles every variant of every kernel, chooses one when the process starts, and forwards to it.
 #include "ckernels.h"
-typedef int ck_placeholder;
+#include "functions.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+// Room beside the rows of a convolution that the widest variant reads: 7 registers of 16.
+#define CK_PADDING 128
+
+size_t ck_convolution_scratch(size_t length) { return 7 * (length + 2 * CK_PADDING); }
+
+// 32 well-mixed bits of a key and an index: the finaliser of MurmurHash3 with the second half of
+// the key between its rounds.
+static inline __attribute__((always_inline)) uint32_t ck_hash(const uint32_t *key,
+                                                              uint32_t index) {
+    uint32_t h = index * 0x9E3779B1u ^ key[0];
+    h ^= h >> 16;
+    h *= 0x85EBCA6Bu;
+    h += key[1];
+    h ^= h >> 13;
+    h *= 0xC2B2AE35u;
+    return h ^ (h >> 16);
+}
+
+#define VARIANT plain
+#define WIDE 0
+#define FREELY
+#include "variants.h"
+#undef VARIANT
+#undef WIDE
+#undef FREELY
+
+#define WIDE 1
+#define FREELY _Pragma("clang fp contract(fast) reassociate(on)")
+#define VARIANT generic
+#define VECTOR 16
+#include "variants.h"
+#undef VARIANT
+#undef VECTOR
+
+#if defined(__x86_64__)
+#pragma clang attribute push(__attribute__((target("avx2,fma,bmi2"))), apply_to = function)
+#define VARIANT avx2
+#define VECTOR 32
+#include "variants.h"
+#undef VARIANT
+#undef VECTOR
+#pragma clang attribute pop
+
+#pragma clang attribute push( \
+    __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2"))), \
+    apply_to = function)
+#define VARIANT avx512
+#define VECTOR 64
+#include "variants.h"
+#undef VARIANT
+#undef VECTOR
+#pragma clang attribute pop
+#endif
+
+static enum { PLAIN, GENERIC, AVX2, AVX512 } chosen = PLAIN;
+
+__attribute__((constructor)) static void ck_choose(void) {
+    const char *wish = getenv("SYSTOLE_KERNELS");
+    if (wish && strcmp(wish, "plain") == 0) return;
+    chosen = GENERIC;
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) chosen = AVX2;
+    if (wish && strcmp(wish, "avx2") == 0) return;
+    if (chosen == AVX2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")
+        && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
+        chosen = AVX512;
+#endif
+}
+
+const char *ck_variant(void) {
+    static const char *const names[] = {"plain", "generic", "avx2", "avx512"};
+    return names[chosen];
+}
+
+#if defined(__x86_64__)
+#define X86(statement) statement
+#else
+#define X86(statement)
+#endif
+
+#define FORWARD(RESULT, RETURN, SUFFIX, name, parameters, arguments)                               \
+    RESULT ck_##name##_##SUFFIX parameters {                                                       \
+        switch (chosen) {                                                                          \
+        X86(case AVX512 : RETURN ck_##name##_##SUFFIX##_avx512 arguments; break;)                  \
+        X86(case AVX2 : RETURN ck_##name##_##SUFFIX##_avx2 arguments; break;)                      \
+        case GENERIC: RETURN ck_##name##_##SUFFIX##_generic arguments; break;                      \
+        default: RETURN ck_##name##_##SUFFIX##_plain arguments; break;                             \
+        }                                                                                          \
+    }
+#define FORWARD_F32(name, parameters, arguments) FORWARD(void, , f32, name, parameters, arguments)
+#define FORWARD_F64(name, parameters, arguments) FORWARD(void, , f64, name, parameters, arguments)
+#define SUM_F32(name, parameters, arguments) FORWARD(double, return, f32, name, parameters, arguments)
+#define SUM_F64(name, parameters, arguments) FORWARD(double, return, f64, name, parameters, arguments)
+
+CK_VOID_FUNCTIONS(FORWARD_F32, float)
+CK_VOID_FUNCTIONS(FORWARD_F64, double)
+CK_SUM_FUNCTIONS(SUM_F32, float)
+CK_SUM_FUNCTIONS(SUM_F64, double)

@@ -27,6 +27,7 @@ struct ForecastCommand: AsyncParsableCommand {
     @Option(help: "A stored series instead of a file.") var series: String?
     @Option(help: "Steps to forecast, from 1 to 10000.") var horizon: Int?
     @OptionGroup var fitting: FittingOptions
+    @Option(help: "A model that `systole train` wrote, instead of fitting one.") var model: String?
     @Option(help: "Write a chart to this SVG file.") var plot: String?
     @Option(help: "Steps of history in the chart.") var history: Int?
     @Flag(help: "Print JSON.") var json = false
@@ -63,11 +64,28 @@ struct ForecastCommand: AsyncParsableCommand {
 
     private func forecastFile(_ file: String) throws {
         let past = try SensorFile(path: file, options: table).series(column: column)
-        let fitted = try fitting.fit(past, horizon: horizon ?? 0)
+        let fitted = try model.map(Self.load) ?? fitting.fit(past, horizon: horizon ?? 0)
         let forecast = try fitted.pipeline.forecast(history: past, steps: horizon ?? 0)
         try show(
-            forecast, after: past, actual: [], anomalies: [],
+            forecast, after: past, actual: nil, anomalies: [],
             family: fitted.pipeline.family.rawValue, reason: fitted.reason)
+    }
+
+    /// A model that `systole train` wrote.
+    private static func load(_ path: String) throws -> FittingOptions.Fitted {
+        let bytes = try Data(contentsOf: URL(filePath: path))
+        do {
+            return FittingOptions.Fitted(
+                pipeline: try FittedPipeline(decoding: Array(bytes)), reason: "model \(path)")
+        } catch {
+            throw UnusableModel(path: path)
+        }
+    }
+
+    /// A file that is no model of ours.
+    struct UnusableModel: Error, CustomStringConvertible {
+        let path: String
+        var description: String { "\(path) is no model that `systole train` wrote" }
     }
 
     // MARK: - A stored series
@@ -86,8 +104,8 @@ struct ForecastCommand: AsyncParsableCommand {
     // MARK: - Showing it
 
     private func show(
-        _ forecast: Forecast, after past: TimeSeries, actual: [Observation],
-        anomalies: [Timestamp], family: String, reason: String
+        _ forecast: Forecast, after past: TimeSeries, actual: TimeSeries?,
+        anomalies: [Observation], family: String, reason: String
     ) throws {
         let answer = ForecastAnswer(
             forecast, of: past.channel, family: family, reason: reason)
@@ -139,8 +157,13 @@ struct SensorFile {
 enum OutputFile {
     /// Writes beside the target and renames, so that nothing half-written stays.
     static func write(_ text: String, to path: String) throws {
+        try write(Array(text.utf8), to: path)
+    }
+
+    /// As `write(_:to:)`, for bytes.
+    static func write(_ bytes: [UInt8], to path: String) throws {
         do {
-            try Data(text.utf8).write(to: URL(filePath: path), options: .atomic)
+            try Data(bytes).write(to: URL(filePath: path), options: .atomic)
         } catch {
             throw OutputFailure(path: path)
         }

@@ -19,7 +19,7 @@ struct JobCommand: AsyncParsableCommand {
             commandName: "list", abstract: "The newest jobs, waiting, running and ended.")
 
         @OptionGroup var database: DatabaseOptions
-        @Option(help: "Only jobs in this state, such as ready, running, succeeded, dead.")
+        @Option(help: "Only jobs in this state, such as ready, running, done, dead.")
         var state: String?
         @Option(help: "How many, from 1 to 10000.") var most = 50
         @Flag(help: "Print JSON.") var json = false

@@ -13,10 +13,10 @@ enum ProcessRestart {
         guard ProcessInfo.processInfo.environment[name] == nil,
             let coreType = ProcessorSetup.coreTypeToRequest()
         else { return }
-        setenv(name, coreType, 1)
-        var arguments = CommandLine.arguments.map { unsafe strdup($0) }
+        unsafe setenv(name, coreType, 1)
+        var arguments = unsafe CommandLine.arguments.map { unsafe strdup($0) }
         unsafe arguments.append(nil)
-        unsafe execv("/proc/self/exe", arguments)
+        _ = unsafe execv("/proc/self/exe", arguments)
         // Only a failed call comes here; the slower kernels give the same answers.
     }
 }

@@ -9,9 +9,9 @@ struct StoredForecast {
     /// Up to the last observation that the forecast knew.
     let past: TimeSeries
     /// Observations that came since, within the horizon.
-    let actual: [Observation]
-    /// Where incidents were at their worst, in the range shown.
-    let anomalies: [Timestamp]
+    let actual: TimeSeries?
+    /// Observations at the peak of incidents, in the range shown.
+    let anomalies: [Observation]
 
     /// Asks for a forecast and waits until it is there.
     static func request(_ key: String, steps: Int, on pool: Pool) async throws {
@@ -49,22 +49,18 @@ struct StoredForecast {
                 series.id, from: run.forecast.grid.start, until: run.forecast.grid.end, in: db)
             let peaks = try db.run(
                 """
-                SELECT peak_at FROM systole.anomalies
-                WHERE series = \(key) AND peak_at BETWEEN \(past.grid.start)
+                SELECT peak_at, observed FROM systole.anomalies
+                WHERE series = \(key) AND observed IS NOT NULL AND peak_at BETWEEN \(past.grid.start)
                     AND \(run.forecast.grid.end)
                 ORDER BY peak_at
                 """)
             return StoredForecast(
-                run: run, past: past, actual: later.map(observations) ?? [],
-                anomalies: try peaks.allEpochMicroseconds("peak_at").map {
-                    Timestamp(microseconds: $0)
+                run: run, past: past, actual: later,
+                anomalies: try peaks.map { row in
+                    Observation(
+                        at: Timestamp(microseconds: try row.epochMicroseconds("peak_at")),
+                        value: try row.double("observed"))
                 })
-        }
-    }
-
-    private static func observations(_ series: TimeSeries) -> [Observation] {
-        series.values.enumerated().compactMap { index, value in
-            value.isNaN ? nil : Observation(at: series.grid.instant(at: index), value: value)
         }
     }
 

@@ -9,6 +9,11 @@ enum Terminal {
         FileHandle.standardError.write(Data((text + "\n").utf8))
     }
 
+    /// Hands on what was printed, so that a reader behind a pipe sees it now.
+    static func flush() {
+        fflush(nil)
+    }
+
     /// Prints rows under a header, columns padded to their widest cell; numbers to the right.
     static func table(_ header: [String], _ rows: [[String]]) {
         let all = [header] + rows

@@ -3,6 +3,7 @@ import Foundation
 import Logging
 import Postgres
 import ServiceLifecycle
+import UnixSignals
 
 /// `systole up`: everything on this machine, in one process tree.
 struct UpCommand: AsyncParsableCommand {
@@ -31,7 +32,7 @@ struct UpCommand: AsyncParsableCommand {
         let server = try await cluster.start()
         for message in cluster.messages { print(message) }
         print("connect: \(cluster.psqlCommand)")
-        fflush(stdout)
+        Terminal.flush()
         do {
             try await work(configuration, on: server)
         } catch {
@@ -95,7 +96,7 @@ private struct Announcement: Service {
             while !Task.isCancelled {
                 if (try? await isReady(pool)) == true {  // A refusal now may pass; asked again.
                     print("ready: workers \(children.map(\.name).joined(separator: " and ")) run")
-                    fflush(stdout)
+                    Terminal.flush()
                     break
                 }
                 try? await Task.sleep(for: .milliseconds(200))  // Ends early only when cancelled.

@@ -1,11 +1,12 @@
 import ArgumentParser
 import Foundation
-import Ingestion
+//import Ingestion
 import Jobs
 import Logging
 import Notifications
 import Postgres
 import ServiceLifecycle
+import UnixSignals
 import WebClient
 import Workflows
 
@@ -91,8 +92,9 @@ struct WorkerProcess {
             services.append(
                 Leader(
                     holder: identity.id, pool: pool,
-                    duties: [Scheduler(), Rescuer(), Upkeep(), EventRouter(), SourceSchedule()],
+                    duties: [Scheduler(), Rescuer(), Upkeep(), SourceSchedule()],
                     logger: logger))
+            services.append(EventRouter(pool: pool, logger: logger))
         }
         if roles.contains(.notify) { services.append(deliverer(pool, logger)) }
         let handlers = handlers(pool)

@@ -13,7 +13,8 @@ package import Series
 ///
 /// When `suspectsMaximum` rows in a row were suspect, or the forecast ends, what was observed is
 /// believed: if the residuals agree in sign and lie close together, the row is marked `isShift`, a
-/// lasting change of level that is the normal from here on.
+/// lasting change of level that is the normal from here on: the rows before it enter the window
+/// lifted by its size.
 ///
 /// A missing observation gets no score: a gap is never an anomaly.
 package struct AnomalyScorer: Sendable {

@@ -104,6 +104,7 @@ struct ScoringRun {
         let isShift = suspects.count >= policy.suspectsMaximum && Self.agree(suspects)
         append(expected: expected, p: p, score: score, step: step, isShift: isShift)
         standIn(Float(expected))
+        if isShift { rebase() }
         if isEnough { believe(from: origin + 1, until: row) }
         return false
     }
@@ -115,6 +116,16 @@ struct ScoringRun {
             standIns[place] = nil
         }
         settle(at: end - 1)
+    }
+
+    /// Lifts what the model sees of the rows before a shift by the size of the shift, so that its
+    /// window has one level.
+    private mutating func rebase() {
+        let size = Float(suspects.reduce(0, +) / Double(suspects.count))
+        for place in max(0, origin + 1 - pipeline.task.lag)...origin {
+            inputs[place] += size
+            standIns[place] = inputs[place]
+        }
     }
 
     private mutating func settle(at place: Int) {

@@ -17,6 +17,7 @@ final class Heart: Sendable {
     private let logger: Logger
     private let isStopped = Mutex(false)
     private let wake = DispatchSemaphore(value: 0)
+    private let hasBeaten = Bell()
 
     init(
         _ identity: WorkerIdentity, kinds: [String], options: WorkerOptions,
@@ -27,7 +28,7 @@ final class Heart: Sendable {
         self.options = options
         var configuration = configuration
         configuration.applicationName += " heartbeat"
-        configuration.statementMaximum = options.beatInterval
+        configuration.statementMaximum = .seconds(5)
         self.configuration = configuration
         self.registry = registry
         self.logger = logger
@@ -36,6 +37,12 @@ final class Heart: Sendable {
     /// Beats now instead of at the next interval.
     func beatNow() {
         wake.signal()
+    }
+
+    /// Waits for the first beat. Only from then on is the heart independent of the shared pool, which
+    /// the first jobs may keep busy.
+    func waitForFirstBeat() async {
+        await hasBeaten.wait(atMost: .seconds(10))
     }
 
     /// Lets `run()` give unfinished runs back, forget the worker and return.
@@ -80,6 +87,7 @@ final class Heart: Sendable {
             try await connection.withSession { [self] db in
                 while !hasStopped {
                     try beat(db)
+                    hasBeaten.ring()
                     _ = wake.wait(timeout: .now() + options.beatInterval.inSeconds)
                 }
                 try db.run(

@@ -63,12 +63,14 @@ package final class Worker: Service {
             onWork: { [news] in news.ring() }, onCancel: { [heart] in heart.beatNow() })
         await withGracefulShutdownHandler {
             await withTaskGroup(of: Void.self) { group in
-                group.addTask { [heart] in await heart.run() }
                 group.addTask { await listener.run() }
                 group.addTask { [completer] in await completer.run() }
+                async let beating: Void = heart.run()
+                await heart.waitForFirstBeat()
                 await work()
                 heart.stop()
-                // The heart ends by itself once it has said goodbye; the other two listen forever.
+                // The heart ends by itself once it has said goodbye; the other two go on for ever.
+                await beating
                 group.cancelAll()
             }
         } onGracefulShutdown: {

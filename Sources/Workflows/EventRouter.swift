@@ -1,21 +1,55 @@
 import Jobs
+package import Logging
 package import Postgres
 import Series
+package import ServiceLifecycle
 import Store
 
 /// Turns events into jobs: new observations of a watched series, or a new model for one, are
-/// scored. A duty of the leader; the cursor in the database keeps two of them harmless.
-package struct EventRouter: Duty {
+/// scored.
+///
+/// Any number may run: the cursor in the database gives each event to one of them.
+package struct EventRouter: Service {
     /// Events that one transaction takes.
     static let batch = 500
+    /// How often it looks.
+    static let interval = Duration.seconds(1)
 
-    package let name = "route"
-    package let interval = Duration.seconds(1)
+    private let pool: Pool
+    private let logger: Logger
 
-    package init() {}
+    /// - Parameters:
+    ///   - pool: Where events are read and jobs added.
+    ///   - logger: Told when the database refuses.
+    package init(pool: Pool, logger: Logger) {
+        self.pool = pool
+        self.logger = logger
+    }
 
-    package func perform(_ db: borrowing Session) throws {
-        let events = try Outbox.read(consumer: "workflows", limit: Self.batch, in: db)
+    /// Works until it is asked to stop.
+    package func run() async throws {
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                var isBusy = false
+                do {
+                    isBusy = try await pool.transaction { db in try Self.route(in: db) }
+                } catch {
+                    if Task.isCancelled { return }
+                    logger.warning("routing events failed", metadata: ["error": "\(error)"])
+                }
+                if isBusy { continue }
+                try? await Task.sleep(for: Self.interval)  // Ends early only when cancelled.
+            }
+        }
+    }
+
+    /// Takes the next events.
+    ///
+    /// - Parameter db: The transaction that moves the cursor and adds the jobs.
+    /// - Returns: Whether there may be more.
+    /// - Throws: What the database refuses.
+    package static func route(in db: borrowing Session) throws -> Bool {
+        let events = try Outbox.read(consumer: "workflows", limit: batch, in: db)
         let keys = Set(
             events.filter { ["series.extended", "model.promoted"].contains($0.type) }
                 .map(\.subject))
@@ -24,8 +58,9 @@ package struct EventRouter: Duty {
             guard let watch = try WatchStore.find(series.id, in: db), !watch.isPaused else {
                 continue
             }
-            try Self.enqueueScoring(of: series.id, in: db)
+            try enqueueScoring(of: series.id, in: db)
         }
+        return events.count == batch
     }
 
     /// Asks for a run of `score`; one that runs already runs once more.

@@ -45,7 +45,7 @@ import Testing
             try await waitUntil("the job is done", on: pool) {
                 """
                 SELECT EXISTS (SELECT FROM systole.jobs
-                    WHERE job_id = \(job) AND state = 'succeeded') AS holds
+                    WHERE job_id = \(job) AND state = 'done') AS holds
                 """
             }
             second.process.terminate()

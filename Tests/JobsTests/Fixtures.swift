@@ -164,6 +164,12 @@ struct Mailbox<Value: Sendable>: Sendable {
 
     func send(_ value: Value) { continuation.yield(value) }
 
+    /// How many values nobody has taken; the mailbox takes no more.
+    func count() async -> Int {
+        continuation.finish()
+        return await stream.reduce(0) { count, _ in count + 1 }
+    }
+
     /// The next value; nil only if the test was cancelled.
     func next() async -> Value? {
         for await value in stream { return value }

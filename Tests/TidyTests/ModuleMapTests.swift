@@ -31,7 +31,7 @@ private let mayImport: [String: Set<String>] = [
     "CLI": [
         "Series", "Tensors", "Learning", "Models", "Signals", "Forecasting", "Charts", "Postgres",
         "WebClient", "Store", "Jobs", "Ingestion", "Workflows", "Notifications", "ArgumentParser",
-        "Crypto", "ServiceLifecycle", "Logging", "Yams",
+        "Crypto", "ServiceLifecycle", "UnixSignals", "Logging", "Yams",
     ],
     "Benchmarks": [
         "Series", "Tensors", "Learning", "Models", "Signals", "Forecasting", "Postgres",

@@ -1,0 +1,532 @@
+// The kernels, once for every variant and type. The includer defines
+//   REAL     float or double          CK(name)  the name with its type and variant
+//   WIDE     0 for the reference: strict order of operations, library functions, no fused products
+//   VECTOR   bytes of a vector register, where WIDE
+//   FREELY   a pragma that allows fused products and another order of summation, where WIDE
+
+#define KEPT(i) (ck_hash(drop.key, drop.offset + (uint32_t)(i)) >= drop.threshold ? scale : (REAL)0)
+
+// MARK: Pointwise
+
+#if WIDE && CK_IS_FLOAT
+// Half of erfcx(z / sqrt 2) for z >= 0, as a polynomial in 1 / (1 + 0.23 z): relative error below
+// 5e-8 up to z = 14, beyond which the factor exp(-z z / 2) has vanished.
+static inline float CK(half_erfcx)(float z) {
+    FREELY
+    const float t = 1.0f / (1.0f + 0.23f * z);
+    float w = -0.0784675968031661f;
+    w = w * t + 0.29041471491419546f;
+    w = w * t - 0.27812794108139316f;
+    w = w * t + 0.30147360922868044f;
+    w = w * t - 0.03292052268712957f;
+    w = w * t + 0.11951408210676276f;
+    w = w * t + 0.08576294440905244f;
+    w = w * t + 0.0923784476578447f;
+    return w * t - 2.776155307079864e-05f;
+}
+
+// exp(x) for -87 <= x <= 0 by Cody and Waite's reduction; relative error below 2e-7.
+static inline float CK(exponential)(float x) {
+    FREELY
+    x = x < -87.0f ? -87.0f : x;
+    const float shifted = x * 1.44269504088896341f + 12582912.0f;
+    const float n = shifted - 12582912.0f;
+    const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+    float p = 1.9875691500e-4f;
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * r * r + r + 1.0f;
+    uint32_t bits;
+    memcpy(&bits, &p, 4);
+    uint32_t place;
+    memcpy(&place, &shifted, 4);
+    bits += place << 23;
+    memcpy(&p, &bits, 4);
+    return p;
+}
+
+// The normal distribution function at x, and exp(-x x / 2). Both tails end at 9, where they are
+// below 1e-17: what comes after would be subnormal numbers, which make a product 20 times slower.
+static inline float CK(normal)(float x, float *bell) {
+    FREELY
+    const float z = x < 0 ? -x : x;
+    const float e = z < 9.0f ? CK(exponential)(-0.5f * z * z) : 0.0f;
+    const float tail = e * CK(half_erfcx)(z);
+    *bell = e;
+    return x < 0 ? tail : 1.0f - tail;
+}
+#else
+static inline REAL CK(normal)(REAL x, REAL *bell) {
+    *bell = (REAL)exp(-0.5 * (double)x * (double)x);
+    return (REAL)(0.5 * erfc(-(double)x * 0.70710678118654752440));
+}
+#endif
+
+static void CK(dropout)(size_t n, const REAL *x, REAL *y, ck_dropout drop) {
+    const REAL scale = (REAL)drop.scale;
+    for (size_t i = 0; i < n; i++) y[i] = x[i] * KEPT(i);
+}
+
+static void CK(gelu)(size_t n, const REAL *x, REAL *y, ck_dropout drop) {
+    FREELY
+    const REAL scale = (REAL)drop.scale;
+    REAL bell;
+    if (drop.threshold == 0) {
+        for (size_t i = 0; i < n; i++) y[i] = x[i] * CK(normal)(x[i], &bell);
+    } else {
+        for (size_t i = 0; i < n; i++) y[i] = x[i] * CK(normal)(x[i], &bell) * KEPT(i);
+    }
+}
+
+static void CK(gelu_backward)(size_t n, const REAL *x, const REAL *dy, REAL *value, REAL *dx,
+                              ck_dropout drop) {
+    FREELY
+    const REAL scale = (REAL)drop.scale, density = (REAL)0.39894228040143267794;
+    for (size_t i = 0; i < n; i++) {
+        REAL bell;
+        const REAL p = CK(normal)(x[i], &bell), keep = KEPT(i);
+        value[i] = x[i] * p * keep;
+        dx[i] = dy[i] * (p + x[i] * bell * density) * keep;
+    }
+}
+
+static void CK(head)(size_t n, const REAL *y, REAL gain, REAL weight, REAL *sum, ck_dropout drop) {
+    FREELY
+    const REAL scale = (REAL)drop.scale;
+    REAL bell;
+    if (drop.threshold == 0) {
+        for (size_t i = 0; i < n; i++) {
+            const REAL v = gain * y[i];
+            sum[i] += weight * v * CK(normal)(v, &bell);
+        }
+    } else {
+        for (size_t i = 0; i < n; i++) {
+            const REAL v = gain * y[i];
+            sum[i] += weight * v * CK(normal)(v, &bell) * KEPT(i);
+        }
+    }
+}
+
+static void CK(head_backward)(size_t n, const REAL *y, REAL gain, REAL weight, const REAL *dsum,
+                              REAL *dy, double *dweight, double *dgain, ck_dropout drop) {
+    FREELY
+    const REAL scale = (REAL)drop.scale, density = (REAL)0.39894228040143267794;
+    // Partial sums of 1024 in REAL, their sum in double: as exact as needed, and wide.
+    for (size_t start = 0; start < n; start += 1024) {
+        const size_t end = n - start < 1024 ? n : start + 1024;
+        REAL weights = 0, gains = 0;
+        for (size_t i = start; i < end; i++) {
+            REAL bell;
+            const REAL v = gain * y[i], p = CK(normal)(v, &bell), d = dsum[i] * KEPT(i);
+            const REAL slope = weight * d * (p + v * bell * density);
+            weights += d * v * p;
+            gains += slope * y[i];
+            dy[i] = slope * gain;
+        }
+        *dweight += (double)weights;
+        *dgain += (double)gains;
+    }
+}
+
+static void CK(axpy)(size_t n, REAL alpha, const REAL *x, REAL *y) {
+    FREELY
+    for (size_t i = 0; i < n; i++) y[i] += alpha * x[i];
+}
+
+static void CK(combine)(size_t n, REAL alpha, const REAL *x, REAL beta, REAL constant, REAL *y) {
+    FREELY
+    if (beta == 0) {  // y may hold anything, NaN as well.
+        for (size_t i = 0; i < n; i++) y[i] = alpha * x[i] + constant;
+    } else {
+        for (size_t i = 0; i < n; i++) y[i] = alpha * x[i] + beta * y[i] + constant;
+    }
+}
+
+static void CK(fill)(size_t n, REAL value, REAL *y) {
+    for (size_t i = 0; i < n; i++) y[i] = value;
+}
+
+static void CK(reverse)(size_t n, const REAL *x, REAL *y) {
+    for (size_t i = 0; i < n; i++) y[i] = x[n - 1 - i];
+}
+
+static void CK(normalise)(size_t n, const REAL *x, REAL *y) {
+    FREELY
+    REAL norm = 0;
+    for (size_t i = 0; i < n; i++) norm += x[i] < 0 ? -x[i] : x[i];
+    if (norm <= (REAL)1e-4) norm = 1;
+    for (size_t i = 0; i < n; i++) y[i] = x[i] / norm;
+}
+
+static void CK(normalise_backward)(size_t n, const REAL *x, const REAL *y, const REAL *dy,
+                                   REAL *dx) {
+    FREELY
+    REAL norm = 0, along = 0;
+    for (size_t i = 0; i < n; i++) {
+        norm += x[i] < 0 ? -x[i] : x[i];
+        along += dy[i] * y[i];
+    }
+    if (norm <= (REAL)1e-4) {
+        norm = 1;
+        along = 0;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const REAL sign = (REAL)((x[i] > 0) - (x[i] < 0));
+        dx[i] += (dy[i] - along * sign) / norm;
+    }
+}
+
+// MARK: Reductions
+
+static double CK(dot)(size_t n, const REAL *x, const REAL *y) {
+    FREELY
+    double total = 0;
+    for (size_t start = 0; start < n; start += 1024) {
+        const size_t end = n - start < 1024 ? n : start + 1024;
+        REAL part = 0;
+        for (size_t i = start; i < end; i++) part += x[i] * y[i];
+        total += (double)part;
+    }
+    return total;
+}
+
+static double CK(sum)(size_t n, const REAL *x) {
+    FREELY
+    double total = 0;
+    for (size_t start = 0; start < n; start += 1024) {
+        const size_t end = n - start < 1024 ? n : start + 1024;
+        REAL part = 0;
+        for (size_t i = start; i < end; i++) part += x[i];
+        total += (double)part;
+    }
+    return total;
+}
+
+static double CK(squared_distance)(size_t n, const REAL *x, const REAL *y) {
+    FREELY
+    double total = 0;
+    for (size_t start = 0; start < n; start += 1024) {
+        const size_t end = n - start < 1024 ? n : start + 1024;
+        REAL part = 0;
+        for (size_t i = start; i < end; i++) part += (x[i] - y[i]) * (x[i] - y[i]);
+        total += (double)part;
+    }
+    return total;
+}
+
+// MARK: Optimiser
+
+static void CK(adamw)(size_t n, REAL *theta, const REAL *gradient, REAL *first, REAL *second,
+                      double factor, double rate, double decay, double beta1, double beta2,
+                      double correction1, double correction2, double epsilon) {
+    FREELY
+    const REAL f = (REAL)factor, b1 = (REAL)beta1, b2 = (REAL)beta2;
+    const REAL one_b1 = (REAL)(1 - beta1), one_b2 = (REAL)(1 - beta2);
+    const REAL keep = (REAL)(1 - rate * decay), step = (REAL)(rate / correction1);
+    const REAL root = (REAL)(1 / sqrt(correction2)), eps = (REAL)epsilon;
+    for (size_t i = 0; i < n; i++) {
+        const REAL g = gradient[i] * f;
+        first[i] = b1 * first[i] + one_b1 * g;
+        second[i] = b2 * second[i] + one_b2 * g * g;
+        theta[i] = theta[i] * keep - step * first[i] / (CK(root)(second[i]) * root + eps);
+    }
+}
+
+// MARK: Companion recurrences
+
+static inline REAL CK(short_dot)(size_t n, const REAL *x, const REAL *y) {
+    FREELY
+    REAL total = 0;
+    for (size_t i = 0; i < n; i++) total += x[i] * y[i];
+    return total;
+}
+
+// next = A x
+static inline void CK(companion_step)(size_t d, const REAL *restrict a, const REAL *restrict x,
+                                      REAL *restrict next) {
+    FREELY
+    const REAL last = x[d - 1];
+    next[0] = a[0] * last;
+    for (size_t i = 1; i < d; i++) next[i] = x[i - 1] + a[i] * last;
+}
+
+static void CK(krylov)(size_t d, size_t length, const REAL *a, const REAL *b, REAL *x,
+                       ptrdiff_t stride) {
+    if (length == 0) return;
+    memcpy(x, b, d * sizeof(REAL));
+    for (size_t j = 1; j < length; j++, x += stride) CK(companion_step)(d, a, x, x + stride);
+}
+
+static void CK(krylov_backward)(size_t d, size_t length, const REAL *a, const REAL *x, REAL *dx,
+                                ptrdiff_t stride, REAL *da, REAL *db) {
+    FREELY
+    if (length == 0) return;
+    for (ptrdiff_t j = (ptrdiff_t)length - 2; j >= 0; j--) {
+        const REAL *restrict above = dx + (j + 1) * stride;
+        REAL *restrict row = dx + j * stride;
+        const REAL last = x[j * stride + (ptrdiff_t)d - 1];
+        const REAL carried = CK(short_dot)(d, a, above);
+        CK(axpy)(d, last, above, da);
+        for (size_t i = 0; i + 1 < d; i++) row[i] += above[i + 1];
+        row[d - 1] += carried;
+    }
+    CK(axpy)(d, 1, dx, db);
+}
+
+static inline void CK(forecast_step)(size_t d, const REAL *restrict a, const REAL *restrict b,
+                                     const REAL *restrict k, const REAL *restrict r,
+                                     REAL *restrict next) {
+    FREELY
+    REAL fed = 0, last = 0;
+    for (size_t i = 0; i < d; i++) {
+        fed += b[i] * r[i];
+        last += a[i] * r[i];
+    }
+    for (size_t i = 0; i + 1 < d; i++) next[i] = r[i + 1] + k[i] * fed;
+    next[d - 1] = last + k[d - 1] * fed;
+}
+
+static void CK(forecast_rows)(size_t d, size_t horizon, const REAL *a, const REAL *b,
+                              const REAL *c, const REAL *k, REAL *r) {
+    if (horizon == 0) return;
+    memcpy(r, c, d * sizeof(REAL));
+    for (size_t h = 1; h < horizon; h++, r += d) CK(forecast_step)(d, a, b, k, r, r + d);
+}
+
+static void CK(forecast_rows_backward)(size_t d, size_t horizon, const REAL *a, const REAL *b,
+                                       const REAL *k, const REAL *r, REAL *dr, REAL *da, REAL *db,
+                                       REAL *dc, REAL *dk) {
+    FREELY
+    if (horizon == 0) return;
+    for (size_t h = horizon - 1; h-- > 0;) {
+        const REAL *restrict row = r + h * d, *restrict above = dr + (h + 1) * d;
+        REAL *restrict mu = dr + h * d;
+        REAL fed = 0, kappa = 0;
+        for (size_t i = 0; i < d; i++) {
+            fed += b[i] * row[i];
+            kappa += k[i] * above[i];
+        }
+        const REAL last = above[d - 1];
+        for (size_t i = 0; i < d; i++) {
+            da[i] += last * row[i];
+            db[i] += kappa * row[i];
+            dk[i] += fed * above[i];
+        }
+        mu[0] += a[0] * last + b[0] * kappa;
+        for (size_t i = 1; i < d; i++) mu[i] += above[i - 1] + a[i] * last + b[i] * kappa;
+    }
+    CK(axpy)(d, 1, dr, dc);
+}
+
+// MARK: Preprocessing
+
+static void CK(preprocess)(size_t length, const REAL *x, const int64_t *windows, REAL *y,
+                           size_t stride, REAL *scratch) {
+    FREELY
+    double *prefix = (double *)scratch;
+    REAL *y0 = y, *y1 = y + stride, *y2 = y + 2 * stride, *y3 = y + 3 * stride;
+    memcpy(y0, x, length * sizeof(REAL));
+    for (size_t t = 0; t < length && t < 3; t++) {
+        const REAL one = t > 0 ? x[t - 1] : 0, two = t > 1 ? x[t - 2] : 0;
+        y1[t] = x[t] - one;
+        y2[t] = x[t] - 2 * one + two;
+        y3[t] = x[t] - 3 * one + 3 * two;
+    }
+    for (size_t t = 3; t < length; t++) {
+        y1[t] = x[t] - x[t - 1];
+        y2[t] = x[t] - 2 * x[t - 1] + x[t - 2];
+        y3[t] = x[t] - 3 * x[t - 1] + 3 * x[t - 2] - x[t - 3];
+    }
+    prefix[0] = 0;
+    for (size_t t = 0; t < length; t++) prefix[t + 1] = prefix[t] + (double)x[t];
+    for (size_t m = 0; m < 4; m++) {
+        REAL *out = y + (4 + m) * stride;
+        const size_t w = (size_t)windows[m], filling = w < length ? w : length;
+        const double share = 1.0 / (double)w;
+        for (size_t t = 0; t < filling; t++) out[t] = x[t] - (REAL)(prefix[t + 1] * share);
+        for (size_t t = filling; t < length; t++)
+            out[t] = x[t] - (REAL)((prefix[t + 1] - prefix[t + 1 - w]) * share);
+    }
+}
+
+static void CK(preprocess_backward)(size_t length, const REAL *dy, size_t stride,
+                                    const int64_t *windows, REAL *dx, REAL *scratch) {
+    FREELY
+    double *prefix = (double *)scratch;
+    const REAL *y0 = dy, *y1 = dy + stride, *y2 = dy + 2 * stride, *y3 = dy + 3 * stride;
+    for (size_t t = 0; t < length; t++) dx[t] = y0[t] + y1[t] + y2[t] + y3[t];
+    for (size_t t = 0; t + 1 < length; t++) dx[t] -= y1[t + 1] + 2 * y2[t + 1] + 3 * y3[t + 1];
+    for (size_t t = 0; t + 2 < length; t++) dx[t] += y2[t + 2] + 3 * y3[t + 2];
+    for (size_t t = 0; t + 3 < length; t++) dx[t] -= y3[t + 3];
+    // The four running sums share one pass from the end: prefix_t = sum over u >= t of
+    // sum over the windows of (dy_u - dy_{u+w}) / w.
+    for (size_t t = 0; t <= length; t++) prefix[t] = 0;
+    for (size_t m = 0; m < 4; m++) {
+        const REAL *row = dy + (4 + m) * stride;
+        const size_t w = (size_t)windows[m];
+        const double share = 1.0 / (double)w;
+        for (size_t t = 0; t < length; t++) dx[t] += row[t];
+        for (size_t t = 0; t < length; t++) prefix[t] += share * (double)row[t];
+        for (size_t t = 0; t + w < length; t++) prefix[t] -= share * (double)row[t + w];
+    }
+    double running = 0;
+    for (size_t t = length; t-- > 0;) {
+        running += prefix[t];
+        dx[t] -= (REAL)running;
+    }
+}
+
+// MARK: Causal convolution
+
+#if WIDE
+#define LANES (VECTOR / sizeof(REAL))
+typedef REAL CK(lanes) __attribute__((vector_size(VECTOR), aligned(sizeof(REAL)), may_alias));
+
+// out_u (+)= sum over p < count of c_p x_{u + p + shift}, for u < outputs, with x = 0 outside
+// 0..<inputs; the same for a second pair of coefficients and output where PAIR. Both x and c are
+// readable, and zero, CK_PADDING elements beyond either end. `blocks` registers per output.
+#define CORRELATE(NAME, PAIR, BLOCKS)                                                              \
+    static inline __attribute__((always_inline)) void CK(NAME)(                                    \
+        ptrdiff_t u0, ptrdiff_t valid, REAL *restrict out1, REAL *restrict out2,                   \
+        const REAL *restrict x, ptrdiff_t inputs, const REAL *restrict c1,                         \
+        const REAL *restrict c2, ptrdiff_t count, ptrdiff_t shift, int add) {                      \
+        FREELY                                                                                     \
+        enum { lanes = LANES };                                                                    \
+        CK(lanes) sum1[BLOCKS], sum2[BLOCKS];                                                      \
+        _Pragma("clang loop unroll(full)") for (int i = 0; i < BLOCKS; i++) {                      \
+            sum1[i] = (CK(lanes)){0};                                                              \
+            sum2[i] = (CK(lanes)){0};                                                              \
+        }                                                                                          \
+        ptrdiff_t from = shift + u0, to = shift + u0 + count + lanes * (BLOCKS - 1);               \
+        if (from < 1 - lanes) from = 1 - lanes;                                                    \
+        if (to > inputs) to = inputs;                                                              \
+        const REAL *w1 = c1 - shift - u0, *w2 = PAIR ? c2 - shift - u0 : 0;                        \
+        for (ptrdiff_t r = from; r < to; r++) {                                                    \
+            const CK(lanes) v = *(const CK(lanes) *)(x + r);                                       \
+            _Pragma("clang loop unroll(full)") for (int i = 0; i < BLOCKS; i++) {                  \
+                sum1[i] += w1[r - lanes * i] * v;                                                  \
+                if (PAIR) sum2[i] += w2[r - lanes * i] * v;                                        \
+            }                                                                                      \
+        }                                                                                          \
+        REAL kept[lanes * BLOCKS];                                                                 \
+        memcpy(kept, sum1, sizeof kept);                                                           \
+        for (ptrdiff_t i = 0; i < valid; i++) out1[u0 + i] = (add ? out1[u0 + i] : 0) + kept[i];   \
+        if (PAIR) {                                                                                \
+            memcpy(kept, sum2, sizeof kept);                                                       \
+            for (ptrdiff_t i = 0; i < valid; i++)                                                  \
+                out2[u0 + i] = (add ? out2[u0 + i] : 0) + kept[i];                                 \
+        }                                                                                          \
+    }
+
+#define CK_BLOCKS_ONE 8
+#define CK_BLOCKS_PAIR 6
+CORRELATE(correlate_one, 0, 8)
+CORRELATE(correlate_one_short, 0, 3)
+CORRELATE(correlate_pair, 1, 6)
+CORRELATE(correlate_pair_short, 1, 3)
+
+static void CK(correlate)(ptrdiff_t outputs, REAL *out1, REAL *out2, const REAL *x,
+                          ptrdiff_t inputs, const REAL *c1, const REAL *c2, ptrdiff_t count,
+                          ptrdiff_t shift, int add) {
+    const ptrdiff_t whole = (ptrdiff_t)(LANES * (out2 ? CK_BLOCKS_PAIR : CK_BLOCKS_ONE));
+    const ptrdiff_t part = (ptrdiff_t)(LANES * 3);
+    ptrdiff_t u = 0;
+    while (u < outputs) {
+        const ptrdiff_t left = outputs - u, step = left > part ? whole : part;
+        const ptrdiff_t valid = left < step ? left : step;
+        if (out2 && step == whole)
+            CK(correlate_pair)(u, valid, out1, out2, x, inputs, c1, c2, count, shift, add);
+        else if (out2)
+            CK(correlate_pair_short)(u, valid, out1, out2, x, inputs, c1, c2, count, shift, add);
+        else if (step == whole)
+            CK(correlate_one)(u, valid, out1, 0, x, inputs, c1, 0, count, shift, add);
+        else
+            CK(correlate_one_short)(u, valid, out1, 0, x, inputs, c1, 0, count, shift, add);
+        u += step;
+    }
+}
+
+static void CK(convolve)(size_t rows, size_t length, const REAL *x, size_t stride_x,
+                         const REAL *k1, const REAL *k2, REAL *y1, REAL *y2, size_t stride_y,
+                         REAL *scratch) {
+    const size_t room = length + 2 * CK_PADDING;
+    REAL *u = scratch + CK_PADDING, *c1 = u + room, *c2 = c1 + room;
+    const ptrdiff_t n = (ptrdiff_t)length;
+    memset(scratch, 0, 3 * room * sizeof(REAL));
+    CK(reverse)(length, k1, c1);
+    if (k2) CK(reverse)(length, k2, c2);
+    for (size_t row = 0; row < rows; row++) {
+        memcpy(u, x + row * stride_x, length * sizeof(REAL));
+        CK(correlate)(n, y1 + row * stride_y, k2 ? y2 + row * stride_y : 0, u, n, c1, c2, n, 1 - n, 0);
+    }
+}
+
+static void CK(convolve_backward)(size_t rows, size_t length, const REAL *x, size_t stride_x,
+                                  const REAL *k1, const REAL *k2, const REAL *dy1,
+                                  const REAL *dy2, size_t stride_y, REAL *dx, size_t stride_dx,
+                                  REAL *dk1, REAL *dk2, REAL *scratch) {
+    const size_t room = length + 2 * CK_PADDING;
+    REAL *u = scratch + CK_PADDING, *c1 = u + room, *c2 = c1 + room, *g1 = c2 + room;
+    REAL *g2 = g1 + room, *r1 = g2 + room, *r2 = r1 + room;
+    const ptrdiff_t n = (ptrdiff_t)length;
+    memset(scratch, 0, 7 * room * sizeof(REAL));
+    memcpy(c1, k1, length * sizeof(REAL));
+    if (k2) memcpy(c2, k2, length * sizeof(REAL));
+    for (size_t row = 0; row < rows; row++) {
+        memcpy(u, x + row * stride_x, length * sizeof(REAL));
+        memcpy(g1, dy1 + row * stride_y, length * sizeof(REAL));
+        if (k2) memcpy(g2, dy2 + row * stride_y, length * sizeof(REAL));
+        // dk_{n-1-q} = sum over t of dy_t x_{t + q - (n-1)}
+        CK(correlate)(n, r1, k2 ? r2 : 0, u, n, g1, g2, n, 1 - n, 1);
+        if (!dx) continue;
+        CK(correlate)(n, dx + row * stride_dx, 0, g1, n, c1, 0, n, 0, 1);
+        if (k2) CK(correlate)(n, dx + row * stride_dx, 0, g2, n, c2, 0, n, 0, 1);
+    }
+    for (size_t m = 0; m < length; m++) dk1[m] += r1[length - 1 - m];
+    if (k2) for (size_t m = 0; m < length; m++) dk2[m] += r2[length - 1 - m];
+}
+#undef LANES
+#undef CORRELATE
+#undef CK_BLOCKS_ONE
+#undef CK_BLOCKS_PAIR
+#else
+static void CK(convolve)(size_t rows, size_t length, const REAL *x, size_t stride_x,
+                         const REAL *k1, const REAL *k2, REAL *y1, REAL *y2, size_t stride_y,
+                         REAL *scratch) {
+    (void)scratch;
+    for (size_t row = 0; row < rows; row++) {
+        for (size_t t = 0; t < length; t++) {
+            REAL first = 0, second = 0;
+            for (size_t j = 0; j <= t; j++) {
+                first += k1[j] * x[row * stride_x + t - j];
+                if (k2) second += k2[j] * x[row * stride_x + t - j];
+            }
+            y1[row * stride_y + t] = first;
+            if (k2) y2[row * stride_y + t] = second;
+        }
+    }
+}
+
+static void CK(convolve_backward)(size_t rows, size_t length, const REAL *x, size_t stride_x,
+                                  const REAL *k1, const REAL *k2, const REAL *dy1,
+                                  const REAL *dy2, size_t stride_y, REAL *dx, size_t stride_dx,
+                                  REAL *dk1, REAL *dk2, REAL *scratch) {
+    (void)scratch;
+    for (size_t row = 0; row < rows; row++) {
+        for (size_t t = 0; t < length; t++) {
+            for (size_t j = 0; j <= t; j++) {
+                const REAL u = x[row * stride_x + t - j], g1 = dy1[row * stride_y + t];
+                const REAL g2 = k2 ? dy2[row * stride_y + t] : 0;
+                dk1[j] += g1 * u;
+                if (k2) dk2[j] += g2 * u;
+                if (dx) dx[row * stride_dx + t - j] += g1 * k1[j] + (k2 ? g2 * k2[j] : 0);
+            }
+        }
+    }
+}
+#endif
+
+#undef KEPT

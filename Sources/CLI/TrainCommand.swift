@@ -1,0 +1,101 @@
+import ArgumentParser
+import Forecasting
+import Foundation
+import Postgres
+import Series
+import Signals
+
+/// `systole train`: fits a model to a CSV column and keeps it as a file, or to a stored series.
+struct TrainCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "train",
+        abstract: "Fits a model to a column of a CSV file, or to a stored series.",
+        discussion: """
+            From a file, the best family on held-back rows is written to --out as safetensors,
+            for `systole forecast --model`. For a stored series a worker trains, and the winner
+            on validation goes live.
+
+            Example:
+              systole train ETTh1.csv --column OT --horizon 168 --out ot.safetensors
+              systole train --series plant.oil_temp --family spacetime
+            """)
+
+    @Argument(help: "The CSV file.") var file: String?
+    @Option(help: "The column; not needed where there is only one.") var column: String?
+    @Option(help: "A stored series instead of a file.") var series: String?
+    @Option(help: "Steps to forecast, from 1 to 10000.") var horizon: Int?
+    @OptionGroup var fitting: FittingOptions
+    @Option(help: "The file that gets the model, from a CSV file.") var out: String?
+    @Flag(help: "Print JSON.") var json = false
+    @OptionGroup var table: TableOptions
+    @OptionGroup var database: DatabaseOptions
+
+    func validate() throws {
+        guard (file == nil) != (series == nil) else {
+            throw ValidationError("give either a CSV file or --series KEY")
+        }
+        if file != nil, horizon == nil || out == nil {
+            throw ValidationError("a CSV file needs --horizon STEPS and --out FILE")
+        }
+        if let horizon, !(1...ForecastTask.horizonMaximum).contains(horizon) {
+            throw ValidationError(
+                "--horizon \(horizon) is outside 1 to \(ForecastTask.horizonMaximum)")
+        }
+    }
+
+    func run() async throws {
+        if let file {
+            try trainOnFile(file)
+        } else if let series {
+            try await database.withPool { pool in try await trainOnStored(series, on: pool) }
+        }
+    }
+
+    private func trainOnFile(_ file: String) throws {
+        let past = try SensorFile(path: file, options: table).series(column: column)
+        let fitted = try fitting.fit(past, horizon: horizon ?? 0)
+        try OutputFile.write(fitted.pipeline.encoded(), to: out ?? "")
+        if json { return try Terminal.json(fitted.pipeline.report) }
+        print("\(fitted.reason)\nmodel: \(out ?? "")")
+    }
+
+    private func trainOnStored(_ key: String, on pool: Pool) async throws {
+        let job = try await pool.run(
+            """
+            SELECT systole.train(\(key), family => \(fitting.family), horizon => (
+                SELECT \(horizon)::integer * step FROM systole.series_list
+                WHERE series = \(key))) AS job
+            """
+        ).only().int64("job")
+        let line = ProgressLine()
+        defer { line.end() }
+        while true {
+            let row = try await pool.run(
+                "SELECT state, progress, error FROM systole.jobs WHERE job_id = \(job)"
+            ).only()
+            let state = try row.text("state")
+            switch state {
+            case "done":
+                line.end()
+                try await QueryReport.show(
+                    "SELECT * FROM systole.models WHERE job_id = \(job)", on: pool, json: json,
+                    nothing: "job \(job) stored no model: the live one stays")
+                return
+            case "dead", "cancelled":
+                throw TrainingFailed(
+                    job: job, state: state, reason: try row.optionalText("error") ?? "")
+            default:
+                line.show("job \(job) is \(state)")
+                try await Task.sleep(for: .milliseconds(500))
+            }
+        }
+    }
+
+    /// The worker gave up.
+    struct TrainingFailed: Error, CustomStringConvertible {
+        let job: Int64
+        let state: String
+        let reason: String
+        var description: String { "job \(job) is \(state): \(reason)" }
+    }
+}

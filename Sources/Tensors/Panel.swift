@@ -1,0 +1,88 @@
+/// A matrix inside a `Workspace`: where its numbers lie, not the numbers.
+package struct Panel: Sendable {
+    /// Number of the first element in the workspace.
+    package let offset: Int
+    package let rows: Int
+    package let columns: Int
+    /// Distance between the starts of two rows, in elements; at least `columns`.
+    package let stride: Int
+
+    /// How many numbers it holds.
+    package var count: Int { rows * columns }
+
+    /// Whether its rows follow one another without a gap.
+    package var isContiguous: Bool { stride == columns || rows == 1 }
+
+    /// One row, as a panel.
+    package func row(_ index: Int) -> Panel { rows(index..<index + 1) }
+
+    /// Some consecutive rows.
+    package func rows(_ range: Range<Int>) -> Panel {
+        precondition(
+            range.lowerBound >= 0 && range.upperBound <= rows, "Panel: rows \(range) of \(rows)")
+        return Panel(
+            offset: offset + range.lowerBound * stride, rows: range.count, columns: columns,
+            stride: stride)
+    }
+
+    /// Every `step`-th row from `first` on, as many as there are whole steps of rows.
+    package func rows(every step: Int, from first: Int) -> Panel {
+        precondition(
+            step > 0 && first >= 0 && first < step && rows % step == 0,
+            "Panel: every \(step). row of \(rows) from \(first)")
+        return Panel(
+            offset: offset + first * stride, rows: rows / step, columns: columns,
+            stride: stride * step)
+    }
+
+    /// Some consecutive columns of every row.
+    package func columns(_ range: Range<Int>) -> Panel {
+        precondition(
+            range.lowerBound >= 0 && range.upperBound <= columns,
+            "Panel: columns \(range) of \(columns)")
+        return Panel(
+            offset: offset + range.lowerBound, rows: rows, columns: range.count, stride: stride)
+    }
+
+    /// The same numbers in rows of another length; traps unless they are contiguous and fit.
+    package func reshaped(_ rows: Int, _ columns: Int) -> Panel {
+        precondition(
+            isContiguous && rows * columns == count,
+            "Panel: \(self.rows)×\(self.columns) as \(rows)×\(columns)")
+        return Panel(offset: offset, rows: rows, columns: columns, stride: columns)
+    }
+
+    /// Traps unless it has this many rows and columns.
+    package func expect(_ rows: Int, _ columns: Int) {
+        precondition(
+            self.rows == rows && self.columns == columns,
+            "Panel: \(self.rows)×\(self.columns) where \(rows)×\(columns) is expected")
+    }
+
+    /// How to walk through panels of equal extents: all of it in one run where none has gaps, else
+    /// row by row.
+    static func runs(_ panels: Panel...) -> (count: Int, length: Int) {
+        let first = panels[0]
+        return panels.allSatisfy(\.isContiguous)
+            ? (1, first.count) : (first.rows, first.columns)
+    }
+
+    /// One past the last element that belongs to it.
+    var end: Int { count == 0 ? offset : offset + (rows - 1) * stride + columns }
+}
+
+/// The plan of a workspace: hands out panels one after the other.
+package struct WorkspaceLayout: Sendable {
+    /// Elements handed out so far.
+    package private(set) var count = 0
+
+    package init() {}
+
+    /// A panel of its own, aligned to 64 bytes for either kind of number.
+    package mutating func reserve(_ rows: Int, _ columns: Int) -> Panel {
+        precondition(rows >= 0 && columns >= 0, "WorkspaceLayout: \(rows)×\(columns)")
+        let panel = Panel(offset: count, rows: rows, columns: columns, stride: columns)
+        count += (rows * columns + 15) / 16 * 16
+        return panel
+    }
+}
