@@ -8,6 +8,9 @@
 /// The chosen variant: "plain", "generic", "avx2" or "avx512".
 const char *ck_variant(void);
 
+/// Whether the processor and the system have AVX-512 F, DQ, BW and VL; 0 or 1.
+int ck_has_avx512(void);
+
 /// Which elements a dropout keeps: element i is kept when a hash of the key and of `offset + i` is
 /// at least `threshold`; what is kept is multiplied by `scale`. Threshold 0 keeps everything.
 typedef struct {
