@@ -9,11 +9,11 @@ enum ProcessRestart {
     /// the speed. The variable is read when the library loads, so the process replaces itself by
     /// the same command line; it does so at most once, since the variable is then set.
     static func withFastLinearAlgebra() {
-        let name = "OPENBLAS_CORETYPE"
-        guard ProcessInfo.processInfo.environment[name] == nil,
-            let coreType = ProcessorSetup.coreTypeToRequest()
-        else { return }
-        unsafe setenv(name, coreType, 1)
+        let environment = ProcessInfo.processInfo.environment
+        guard let coreType = ProcessorSetup.coreTypeToRequest(environment: environment) else {
+            return
+        }
+        unsafe setenv(ProcessorSetup.variable, coreType, 1)
         var arguments = unsafe CommandLine.arguments.map { unsafe strdup($0) }
         unsafe arguments.append(nil)
         _ = unsafe execv("/proc/self/exe", arguments)
