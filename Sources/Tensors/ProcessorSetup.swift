@@ -22,6 +22,7 @@ package enum ProcessorSetup {
     ///   - hasAVX512: Whether the processor has AVX-512 with its F, DQ, BW and VL parts.
     ///   - chosen: The core type that OpenBLAS runs for.
     ///   - told: The value of `variable`; nil where it is not set.
+    /// - Returns: The value to set; nil where none is needed.
     package static func coreTypeToRequest(
         hasAVX512: Bool, chosen: String, told: String?
     ) -> String? {

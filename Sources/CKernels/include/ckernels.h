@@ -51,6 +51,9 @@ size_t ck_convolution_scratch(size_t length);
     /* Its adjoint, given y: adds to dx. */                                                        \
     void ck_normalise_backward_##SUFFIX(size_t n, const REAL *x, const REAL *y, const REAL *dy,    \
                                         REAL *dx);                                                 \
+    /* z (+)= factor * x * y, or * conj(y), for n complex numbers. */                              \
+    void ck_spectra_##SUFFIX(size_t n, REAL factor, const REAL *x, const REAL *y, REAL *z,         \
+                             int conjugate, int add);                                              \
     double ck_dot_##SUFFIX(size_t n, const REAL *x, const REAL *y);                                \
     double ck_sum_##SUFFIX(size_t n, const REAL *x);                                               \
     /* The sum of squares of x - y. */                                                             \
