@@ -18,7 +18,8 @@ enum MachineExamination {
             flags.contains("avx512f") ? "AVX-512" : flags.contains("avx2") ? "AVX2" : "neither AVX2"
         let cores = ProcessInfo.processInfo.activeProcessorCount
         let found = "\(cores) core\(cores == 1 ? "" : "s") with \(width)"
-        if let wanted = ProcessorSetup.coreTypeToRequest() {
+        let environment = ProcessInfo.processInfo.environment
+        if let wanted = ProcessorSetup.coreTypeToRequest(environment: environment) {
             return Finding(
                 "processor", .note, "\(found); OpenBLAS uses slower kernels than it could",
                 advice: "set OPENBLAS_CORETYPE=\(wanted)")
