@@ -10,7 +10,7 @@ struct SeriesCommand: AsyncParsableCommand {
             Example:
               systole series list
             """,
-        subcommands: [List.self], defaultSubcommand: List.self)
+        subcommands: [List.self, Plot.self], defaultSubcommand: List.self)
 
     /// `systole series list`
     struct List: AsyncParsableCommand {

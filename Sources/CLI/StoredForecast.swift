@@ -18,11 +18,14 @@ struct StoredForecast {
         let line = ProgressLine()
         defer { line.end() }
         line.show("forecasting \(key)")
-        _ = try await pool.run(
+        let horizon = try await pool.run(
             """
-            CALL systole.forecast_now(\(key), horizon => (SELECT \(steps) * step
-                FROM systole.series_list WHERE series = \(key)))
-            """)
+            SELECT (\(steps)::integer * step)::text AS horizon FROM systole.series_list
+            WHERE series_id = systole.series_id_of(\(key))
+            """
+        ).only().optionalText("horizon")
+        _ = try await pool.run(
+            "CALL systole.forecast_now(\(key), horizon => \(horizon)::interval)")
     }
 
     /// Reads the newest forecast of a series.

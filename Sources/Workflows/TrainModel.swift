@@ -47,7 +47,7 @@ package struct TrainModel: JobHandler {
     }
 
     private static func families(_ name: String) throws -> [Family] {
-        if name == "auto" { return [.ridge, .spacetime] }
+        if name == "auto" { return Family.allCases }
         guard let family = Family(rawValue: name) else {
             throw PermanentJobError("there is no model family of that name")
         }
