@@ -44,7 +44,7 @@ final class Databases: Sendable {
     private func server() async throws -> String {
         if let server = state.withLock({ $0.server }) { return server }
         Progress.say("starting a private PostgreSQL")
-        let answer = try Program.output(["ops/db", "start", Self.folder])
+        let answer = try Program.outputOfStarter("ops/db start \(Self.folder)")
         let server = answer.trimmingCharacters(in: .whitespacesAndNewlines)
         state.withLock { ($0.server, $0.isOurs) = (server, true) }
         // As an installation has it: what was committed is on the disk.
