@@ -82,19 +82,55 @@ import CLibPQ
     func read<T>(
         _ name: String, _ row: Int, as wanted: String, _ decode: (Span<UInt8>, CellType) -> T?
     ) throws(PostgresError) -> T? {
-        let column = try number(of: name)
-        guard !isNull(row: row, column: column) else { return nil }
-        let type = unsafe PQftype(result, column)
-        let length = Int(unsafe PQgetlength(result, Int32(row), column))
-        let isBinary = unsafe PQfformat(result, column) == 1
+        try cell(Column(number: number(of: name), name: name, wanted: wanted), row, decode)
+    }
+
+    /// Decodes a whole column, its name looked up once.
+    ///
+    /// - Parameters:
+    ///   - name: The column's name.
+    ///   - wanted: What the caller wants, in words, for the error.
+    ///   - null: Stands for NULL; nil where a NULL is refused.
+    ///   - decode: Returns nil where the type does not fit or the bytes are not well-formed.
+    /// - Returns: A value for each row.
+    /// - Throws: SQLSTATE 42703, 42804 or 22002.
+    func readAll<T>(
+        _ name: String, as wanted: String, null: T? = nil,
+        _ decode: (Span<UInt8>, CellType) -> T?
+    ) throws(PostgresError) -> [T] {
+        let column = Column(number: try number(of: name), name: name, wanted: wanted)
+        var values: [T] = []
+        values.reserveCapacity(rowCount)
+        for row in 0..<rowCount {
+            guard let value = try cell(column, row, decode) ?? null else {
+                throw PostgresError.null(name)
+            }
+            values.append(value)
+        }
+        return values
+    }
+
+    private struct Column {
+        let number: Int32
+        let name: String
+        let wanted: String
+    }
+
+    private func cell<T>(
+        _ column: Column, _ row: Int, _ decode: (Span<UInt8>, CellType) -> T?
+    ) throws(PostgresError) -> T? {
+        guard !isNull(row: row, column: column.number) else { return nil }
+        let type = unsafe PQftype(result, column.number)
+        let length = Int(unsafe PQgetlength(result, Int32(row), column.number))
+        let isBinary = unsafe PQfformat(result, column.number) == 1
         let decoded: T? =
-            unsafe PQgetvalue(result, Int32(row), column)
+            unsafe PQgetvalue(result, Int32(row), column.number)
             .withMemoryRebound(to: UInt8.self, capacity: length) { start in
                 let bytes = unsafe UnsafeBufferPointer(start: start, count: length)
                 return unsafe decode(bytes.span, CellType(oid: type, isBinary: isBinary))
             }
         guard let decoded else {
-            throw PostgresError.wrongType(name, wanted: wanted, oid: type)
+            throw PostgresError.wrongType(column.name, wanted: column.wanted, oid: type)
         }
         return decoded
     }

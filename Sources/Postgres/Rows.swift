@@ -37,33 +37,21 @@ extension Rows: RandomAccessCollection {
 extension Rows {
     /// A whole column of `timestamptz` as microseconds since 1970.
     package func allEpochMicroseconds(_ column: String) throws(PostgresError) -> [Int64] {
-        var values: [Int64] = []
-        values.reserveCapacity(count)
-        for row in self { values.append(try row.epochMicroseconds(column)) }
-        return values
+        try storage.readAll(column, as: "a finite time", CellDecoder.epochMicroseconds)
     }
 
     /// A whole column of integers.
     package func allInt64s(_ column: String) throws(PostgresError) -> [Int64] {
-        var values: [Int64] = []
-        values.reserveCapacity(count)
-        for row in self { values.append(try row.int64(column)) }
-        return values
+        try storage.readAll(column, as: "an integer", CellDecoder.int64)
     }
 
     /// A whole column of numbers; NULL becomes NaN.
     package func allDoubles(_ column: String) throws(PostgresError) -> [Double] {
-        var values: [Double] = []
-        values.reserveCapacity(count)
-        for row in self { values.append(try row.optionalDouble(column) ?? .nan) }
-        return values
+        try storage.readAll(column, as: "a number", null: .nan, CellDecoder.double)
     }
 
     /// A whole column of texts.
     package func allTexts(_ column: String) throws(PostgresError) -> [String] {
-        var values: [String] = []
-        values.reserveCapacity(count)
-        for row in self { values.append(try row.text(column)) }
-        return values
+        try storage.readAll(column, as: "text", CellDecoder.text)
     }
 }

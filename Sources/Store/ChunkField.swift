@@ -6,18 +6,14 @@ struct ChunkField {
     /// stored as such: no format that we read has one.
     static let missing = Int32.min
 
-    private let samples: [Int32?]
-    private let gain: Double
-    private let baseline: Double
+    let chunk: WaveformChunk
     /// Smallest and largest raw sample; nil where all are missing.
     private let extent: ClosedRange<Int32>?
     /// CRC-32C over the raw samples as little-endian 32-bit integers, `missing` where missing.
     let checksum: UInt32
 
     init(_ chunk: WaveformChunk) {
-        samples = chunk.samples
-        gain = chunk.gain
-        baseline = chunk.baseline
+        self.chunk = chunk
         var crc = CRC32C()
         var (low, high) = (Int32.max, Int32.min)
         for sample in chunk.samples {
@@ -44,8 +40,8 @@ struct ChunkField {
 
     private var physicalExtent: ClosedRange<Double>? {
         guard let extent else { return nil }
-        let a = (Double(extent.lowerBound) - baseline) / gain
-        let b = (Double(extent.upperBound) - baseline) / gain
+        let a = (Double(extent.lowerBound) - chunk.baseline) / chunk.gain
+        let b = (Double(extent.upperBound) - chunk.baseline) / chunk.gain
         return min(a, b)...max(a, b)
     }
 
@@ -53,6 +49,7 @@ struct ChunkField {
     /// PostgreSQL: dimensions, NULL flag, element type, length, lower bound, then length and value
     /// of each element, length −1 for NULL.
     func arrayBytes() -> [UInt8] {
+        let samples = chunk.samples
         let hasMissing = samples.contains(nil)
         let width: Int32 = isWide ? 4 : 2
         let elementType: Int32 = isWide ? 23 : 21
@@ -83,8 +80,8 @@ struct ChunkField {
     /// The samples as little-endian 32-bit integers.
     func rawBytes() -> [UInt8] {
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(samples.count * 4)
-        for sample in samples {
+        bytes.reserveCapacity(chunk.samples.count * 4)
+        for sample in chunk.samples {
             let word = UInt32(bitPattern: sample ?? Self.missing)
             for shift: UInt32 in [0, 8, 16, 24] {
                 bytes.append(UInt8(truncatingIfNeeded: word >> shift))

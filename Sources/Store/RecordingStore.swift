@@ -64,7 +64,8 @@ package enum RecordingStore {
         in db: borrowing Session
     ) throws -> RecordingOutcome {
         precondition(db.isInTransaction(), "RecordingStore.store outside a transaction")
-        let content = contentDigest(of: header, chunks)
+        let fields = chunks.map { ChunkField($0) }
+        let content = contentDigest(of: header, fields)
         let inserted = try db.run(
             """
             INSERT INTO systole.recording (key, started_at, content)
@@ -74,7 +75,7 @@ package enum RecordingStore {
             """)
         if let row = inserted.first {
             let id = try row.int64("recording_id")
-            try write(header, chunks, to: id, in: db)
+            try write(header, fields, to: id, in: db)
             return .stored(id: id)
         }
         let row = try db.run(
@@ -93,7 +94,7 @@ package enum RecordingStore {
             UPDATE systole.recording SET started_at = \(header.startedAt), content = \(content)
             WHERE recording_id = \(id)
             """)
-        try write(header, chunks, to: id, in: db)
+        try write(header, fields, to: id, in: db)
         return .replaced(id: id)
     }
 
@@ -173,7 +174,7 @@ package enum RecordingStore {
     }
 
     private static func write(
-        _ header: RecordingHeader, _ chunks: [WaveformChunk], to id: Int64,
+        _ header: RecordingHeader, _ fields: [ChunkField], to id: Int64,
         in db: borrowing Session
     ) throws {
         for (position, channel) in header.channels.enumerated() {
@@ -186,19 +187,19 @@ package enum RecordingStore {
                     \(channel.rate.denominator), \(channel.sampleCount))
                 """)
         }
-        guard !chunks.isEmpty else { return }
+        guard !fields.isEmpty else { return }
         let columns =
             "recording_id, channel, first_sample, sample_count, gain, baseline, "
             + "samples, wide, vmin, vmax, crc32c"
         try db.copyIn("systole.waveform_chunk (\(columns))") { copy in
-            for chunk in chunks { try append(chunk, of: id, to: &copy) }
+            for field in fields { try append(field, of: id, to: &copy) }
         }
     }
 
     private static func append(
-        _ chunk: WaveformChunk, of id: Int64, to copy: inout BinaryCopyEncoder
+        _ field: ChunkField, of id: Int64, to copy: inout BinaryCopyEncoder
     ) throws {
-        let field = ChunkField(chunk)
+        let chunk = field.chunk
         try copy.startRow(columns: 11)
         copy.append(id)
         copy.append(Int32(chunk.channel))
@@ -217,7 +218,7 @@ package enum RecordingStore {
 
     /// SHA-256 over the channels and every sample.
     private static func contentDigest(
-        of header: RecordingHeader, _ chunks: [WaveformChunk]
+        of header: RecordingHeader, _ fields: [ChunkField]
     ) -> [UInt8] {
         var hash = SHA256()
         for (position, channel) in header.channels.enumerated() {
@@ -226,12 +227,13 @@ package enum RecordingStore {
                 + "\(channel.rate.numerator)/\(channel.rate.denominator)\t\(channel.sampleCount)\n"
             hash.update(data: Array(line.utf8))
         }
-        for chunk in chunks {
+        for field in fields {
+            let chunk = field.chunk
             let line =
                 "\(chunk.channel)\t\(chunk.firstSample)\t\(chunk.samples.count)\t"
                 + "\(chunk.gain)\t\(chunk.baseline)\n"
             hash.update(data: Array(line.utf8))
-            hash.update(data: ChunkField(chunk).rawBytes())
+            hash.update(data: field.rawBytes())
         }
         return Array(hash.finalize())
     }
