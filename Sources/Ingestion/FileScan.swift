@@ -121,6 +121,8 @@ package enum IngestError: Error, Equatable, CustomStringConvertible {
     case settings(String)
     /// Two columns of one table would become the same series.
     case sameSeries(key: String)
+    /// A name that no series can have.
+    case seriesKey(String)
     case lineTooLong(line: Int, accepted: Int)
 
     package var description: String {
@@ -128,6 +130,9 @@ package enum IngestError: Error, Equatable, CustomStringConvertible {
         case .tooManyFiles(let accepted): "the source has more than \(accepted) files"
         case .settings(let source): "the settings of source \"\(source)\" cannot be read"
         case .sameSeries(let key): "two columns would become the series \"\(key)\""
+        case .seriesKey(let key):
+            "a column would become the series \"\(key.prefix(60))\"; accepted are 1 to 400 "
+                + "characters without control characters or blanks at the ends"
         case .lineTooLong(let line, let accepted):
             "line \(line) is longer than the \(accepted) bytes that are accepted"
         }

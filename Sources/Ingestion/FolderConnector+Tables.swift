@@ -109,7 +109,7 @@ extension FolderConnector {
         var batches: [(SeriesID, [Observation])] = []
         var stored: [StoredSeries] = []
         for column in table.columns {
-            let key = job.settings.seriesKey(
+            let key = try job.settings.seriesKey(
                 source: job.source.name, column: column.channel.name)
             let series = try SeriesStore.ensure(key: key, unit: column.channel.unit, in: db)
             guard !stored.contains(where: { $0.id == series.id }) else {

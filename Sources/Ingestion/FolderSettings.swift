@@ -49,7 +49,12 @@ package struct FolderSettings: Sendable, Equatable, Codable {
     }
 
     /// The key of the series in a column: `plant.oil_temp`.
-    func seriesKey(source: String, column: String) -> String {
-        "\(source).\(renames[column] ?? column)"
+    func seriesKey(source: String, column: String) throws(IngestError) -> String {
+        let key = "\(source).\(renames[column] ?? column)"
+        let isUsable =
+            key.unicodeScalars.count <= 400 && key.last?.isWhitespace == false
+            && !key.unicodeScalars.contains { $0.properties.generalCategory == .control }
+        guard isUsable else { throw .seriesKey(key) }
+        return key
     }
 }

@@ -187,6 +187,16 @@ private let hourly = """
         }
     }
 
+    @Test func `a name that no series can have refuses the file`() async throws {
+        try await withSourceFolder { folder in
+            try folder.write("a.csv", "time,\"a\nb\"\n2020-01-01,1\n")
+            try folder.write("b.csv", "time,\(String(repeating: "x", count: 400))\n2020-01-01,1\n")
+            let report = try await folder.pull()
+            #expect(report.rejected == 2)
+            #expect(report.rejections.allSatisfy { $0.reason.contains("400") })
+        }
+    }
+
     @Test func `two columns of one name after renaming refuse the file`() async throws {
         try await withSourceFolder { folder in
             var folder = folder
