@@ -53,7 +53,11 @@ extension Checkpoint {
         }
         var tensors: [String: Entry] = [:]
         var position = 0
-        for (name, tensor) in places.sorted(by: { $0.tensor.order < $1.tensor.order }) {
+        places.sort { a, b in
+            a.tensor.offsets == b.tensor.offsets
+                ? a.name < b.name : a.tensor.offsets.lexicographicallyPrecedes(b.tensor.offsets)
+        }
+        for (name, tensor) in places {
             let range = try tensor.range(named: name, from: position)
             guard dataStart + range.upperBound <= bytes.count else { throw .truncated }
             let values = try Values(
@@ -78,9 +82,6 @@ private struct HeaderTensor: Codable {
         case offsets = "data_offsets"
     }
 
-    /// Files may list tensors in any order; empty ones sort before what starts at the same place.
-    var order: [Int] { offsets }
-
     /// The bytes of this tensor, which must start at `position` and fit its shape.
     func range(named name: String, from position: Int) throws(CheckpointError) -> Range<Int> {
         guard let width = ["F32": 4, "F64": 8, "I64": 8][dtype] else {
@@ -97,10 +98,6 @@ private struct HeaderTensor: Codable {
         else { throw .layout(tensor: name) }
         return position..<position + count
     }
-}
-
-extension [Int] {
-    fileprivate static func < (a: [Int], b: [Int]) -> Bool { a.lexicographicallyPrecedes(b) }
 }
 
 /// One member of the JSON header: a tensor, or the free texts.
