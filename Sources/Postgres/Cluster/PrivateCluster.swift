@@ -141,8 +141,11 @@ package final class PrivateCluster: Sendable {
         }
         let programs = try programs()
         if !FileManager.default.fileExists(atPath: place.data) { try initialise(programs) }
-        // Whoever has this number now is no server of ours, but PostgreSQL would believe it.
-        try programs.remove(place.data + "/postmaster.pid")
+        if let server = ServerState.read(data: place.data), server.isTaken {
+            // Whoever has this number now is no server of ours, but PostgreSQL might believe it.
+            // That no child of the old server lives is seen from its shared memory as well.
+            try programs.remove(place.data + "/postmaster.pid")
+        }
         return try launch(programs)
     }
 
@@ -179,7 +182,9 @@ package final class PrivateCluster: Sendable {
 
     private func launch(_ programs: ServerPrograms) throws(ClusterError) -> UInt16 {
         var preferred = Self.number(in: place.root + "/port")
-        for attempt in 1... {
+        let deadline = ContinuousClock.now + Self.orphansMaximum
+        var attemptsLeft = 3
+        while true {
             let port = try FreePort.find(preferred: preferred)
             try configure(programs, port: port)
             let answer = try programs.run(
@@ -188,14 +193,23 @@ package final class PrivateCluster: Sendable {
                 try Self.write("\(port)\n", to: place.root + "/port")
                 return port
             }
+            let reason = reason(answer)
+            if reason.contains("shared memory block"), ContinuousClock.now < deadline {
+                // Children of a server that was killed; they end by themselves when they notice.
+                Thread.sleep(forTimeInterval: 0.2)
+                continue
+            }
             // Somebody may have taken the port between our look and the server's.
-            guard attempt < 3, !FreePort.isFree(port) else {
-                throw ClusterError.command("pg_ctl", said: reason(answer))
+            attemptsLeft -= 1
+            guard attemptsLeft > 0, !FreePort.isFree(port) else {
+                throw ClusterError.command("pg_ctl", said: reason)
             }
             preferred = nil
         }
-        throw ClusterError.noFreePort(FreePort.range)
     }
+
+    /// How long the children of a killed server may take to end.
+    private static let orphansMaximum = Duration.seconds(30)
 
     private func configure(_ programs: ServerPrograms, port: UInt16) throws(ClusterError) {
         let settings = ServerSettings(

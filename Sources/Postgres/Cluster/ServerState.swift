@@ -36,4 +36,7 @@ struct ServerState: Equatable {
         let arguments = command.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
         return arguments.first?.hasSuffix("postgres") == true && arguments.contains(data)
     }
+
+    /// Whether some process, whichever, has this number.
+    var isTaken: Bool { FileManager.default.fileExists(atPath: "/proc/\(process)") }
 }
