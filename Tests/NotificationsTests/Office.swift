@@ -117,8 +117,14 @@ extension WebReceiver {
 /// Everything that was logged, at every level.
 final class LogBook: Sendable {
     private let lines = Mutex([String]())
+    private let (stream, writer) = AsyncStream.makeStream(of: String.self)
 
     var text: String { lines.withLock { $0.joined(separator: "\n") } }
+
+    /// Waits until something is logged that holds `text`.
+    func wait(for text: String) async {
+        for await line in stream where line.contains(text) { return }
+    }
 
     var logger: Logger {
         Logger(label: "test") { _ in Page(book: self) }
@@ -135,9 +141,9 @@ final class LogBook: Sendable {
         }
 
         func log(event: LogEvent) {
-            book.lines.withLock {
-                $0.append("\(event.level) \(event.message) \(event.metadata ?? [:])")
-            }
+            let line = "\(event.level) \(event.message) \(event.metadata ?? [:])"
+            book.lines.withLock { $0.append(line) }
+            book.writer.yield(line)
         }
     }
 }
