@@ -131,7 +131,7 @@ let package = Package(
         tests(of: "WebClient"),
         tests(of: "Store", with: "Series", "Postgres"),
         tests(of: "Jobs", with: "Postgres"),
-        tests(of: "Ingestion", with: "Series", "Signals", "Store", "Postgres"),
+        tests(of: "Ingestion", with: "Series", "Signals", "Store", "Postgres", "Jobs", logging),
         tests(of: "Workflows", with: "Series", "Forecasting", "Store", "Jobs", "Postgres"),
         tests(of: "Notifications", with: "WebClient", "Store", "Jobs", "Postgres"),
         .testTarget(name: "TidyTests", swiftSettings: strict),

@@ -179,6 +179,19 @@ static void CK(normalise_backward)(size_t n, const REAL *x, const REAL *y, const
     }
 }
 
+static void CK(spectra)(size_t n, REAL factor, const REAL *x, const REAL *y, REAL *z,
+                        int conjugate, int add) {
+    FREELY
+    const REAL sign = conjugate ? (REAL)-1 : (REAL)1;
+    for (size_t i = 0; i < n; i++) {
+        const REAL a = x[2 * i], b = x[2 * i + 1], c = factor * y[2 * i];
+        const REAL d = factor * sign * y[2 * i + 1];
+        const REAL re = add ? z[2 * i] : 0, im = add ? z[2 * i + 1] : 0;
+        z[2 * i] = re + (a * c - b * d);
+        z[2 * i + 1] = im + (a * d + b * c);
+    }
+}
+
 // MARK: Reductions
 
 static double CK(dot)(size_t n, const REAL *x, const REAL *y) {

@@ -20,6 +20,9 @@
     F(normalise, (size_t n, const REAL *x, REAL *y), (n, x, y))                                    \
     F(normalise_backward, (size_t n, const REAL *x, const REAL *y, const REAL *dy, REAL *dx),      \
       (n, x, y, dy, dx))                                                                           \
+    F(spectra,                                                                                     \
+      (size_t n, REAL factor, const REAL *x, const REAL *y, REAL *z, int conjugate, int add),      \
+      (n, factor, x, y, z, conjugate, add))                                                        \
     F(adamw,                                                                                       \
       (size_t n, REAL *theta, const REAL *gradient, REAL *first, REAL *second, double factor,      \
        double rate, double decay, double beta1, double beta2, double correction1,                  \

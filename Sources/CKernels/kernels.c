@@ -59,6 +59,16 @@ static inline __attribute__((always_inline)) uint32_t ck_hash(const uint32_t *ke
 #pragma clang attribute pop
 #endif
 
+int ck_has_avx512(void) {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")
+        && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+#else
+    return 0;
+#endif
+}
+
 static enum { PLAIN, GENERIC, AVX2, AVX512 } chosen = PLAIN;
 
 __attribute__((constructor)) static void ck_choose(void) {
@@ -69,9 +79,7 @@ __attribute__((constructor)) static void ck_choose(void) {
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) chosen = AVX2;
     if (wish && strcmp(wish, "avx2") == 0) return;
-    if (chosen == AVX2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")
-        && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
-        chosen = AVX512;
+    if (chosen == AVX2 && ck_has_avx512()) chosen = AVX512;
 #endif
 }
 

@@ -21,6 +21,7 @@ package struct FolderConnector: Connector {
 
     package init() {}
 
+    /// Takes what is new, with the settings that are stored with the source.
     package func pull(
         _ source: Source, into pool: Pool, now: Timestamp,
         progress: @Sendable (IngestReport) throws -> Void

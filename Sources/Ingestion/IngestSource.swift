@@ -39,6 +39,7 @@ package struct IngestSource: JobHandler {
         enum CodingKeys: String, CodingKey { case sourceID = "source_id" }
     }
 
+    /// Pulls once; a source that is paused is left alone.
     package func run(_ lease: Lease, _ context: JobContext) async throws -> Effects {
         let arguments: Arguments
         do {

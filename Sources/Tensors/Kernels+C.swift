@@ -1,6 +1,11 @@
 internal import CKernels
 
 extension Float: Kernels {
+    @unsafe package static func multiplySpectra(
+        _ n: Int, _ factor: Float, _ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>,
+        into z: UnsafeMutablePointer<Float>, conjugate: Bool, adding: Bool
+    ) { unsafe ck_spectra_f32(n, factor, x, y, z, conjugate ? 1 : 0, adding ? 1 : 0) }
+
     @unsafe package static func fill(
         _ n: Int, with value: Float, into y: UnsafeMutablePointer<Float>
     ) { unsafe ck_fill_f32(n, value, y) }
@@ -126,6 +131,11 @@ extension Float: Kernels {
 }
 
 extension Double: Kernels {
+    @unsafe package static func multiplySpectra(
+        _ n: Int, _ factor: Double, _ x: UnsafePointer<Double>, _ y: UnsafePointer<Double>,
+        into z: UnsafeMutablePointer<Double>, conjugate: Bool, adding: Bool
+    ) { unsafe ck_spectra_f64(n, factor, x, y, z, conjugate ? 1 : 0, adding ? 1 : 0) }
+
     @unsafe package static func fill(
         _ n: Int, with value: Double, into y: UnsafeMutablePointer<Double>
     ) { unsafe ck_fill_f64(n, value, y) }

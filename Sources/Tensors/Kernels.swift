@@ -21,6 +21,9 @@ package protocol Kernels {
         _ n: Int, _ alpha: Self, _ x: UnsafePointer<Self>, _ beta: Self, _ constant: Self,
         into y: UnsafeMutablePointer<Self>)
     @unsafe static func fill(_ n: Int, with value: Self, into y: UnsafeMutablePointer<Self>)
+    @unsafe static func multiplySpectra(
+        _ n: Int, _ factor: Self, _ x: UnsafePointer<Self>, _ y: UnsafePointer<Self>,
+        into z: UnsafeMutablePointer<Self>, conjugate: Bool, adding: Bool)
     @unsafe static func reverse(
         _ n: Int, _ x: UnsafePointer<Self>, into y: UnsafeMutablePointer<Self>)
     @unsafe static func normalise(

@@ -184,6 +184,18 @@ extension Workspace {
         _ = unsafe dense(scratch)
     }
 
+    /// `z (+)= factor·a·b` for complex numbers, real and imaginary parts in turn, or times the
+    /// conjugate of b.
+    package func multiplySpectra(
+        _ a: Panel, _ b: Panel, into z: Panel, times factor: S = 1, conjugateB: Bool = false,
+        adding: Bool = false
+    ) {
+        for panel in [b, z] { panel.expect(1, a.columns) }
+        unsafe S.multiplySpectra(
+            a.columns / 2, factor, pointer(a), pointer(b), into: pointer(z), conjugate: conjugateB,
+            adding: adding)
+    }
+
     // MARK: Preprocessing
 
     /// Four differences and four moving-average residuals of x.

@@ -8,6 +8,9 @@
 /// The chosen variant: "plain", "generic", "avx2" or "avx512".
 const char *ck_variant(void);
 
+/// Whether the processor and the system have AVX-512 F, DQ, BW and VL; 0 or 1.
+int ck_has_avx512(void);
+
 /// Which elements a dropout keeps: element i is kept when a hash of the key and of `offset + i` is
 /// at least `threshold`; what is kept is multiplied by `scale`. Threshold 0 keeps everything.
 typedef struct {
@@ -48,6 +51,9 @@ size_t ck_convolution_scratch(size_t length);
     /* Its adjoint, given y: adds to dx. */                                                        \
     void ck_normalise_backward_##SUFFIX(size_t n, const REAL *x, const REAL *y, const REAL *dy,    \
                                         REAL *dx);                                                 \
+    /* z (+)= factor * x * y, or * conj(y), for n complex numbers. */                              \
+    void ck_spectra_##SUFFIX(size_t n, REAL factor, const REAL *x, const REAL *y, REAL *z,         \
+                             int conjugate, int add);                                              \
     double ck_dot_##SUFFIX(size_t n, const REAL *x, const REAL *y);                                \
     double ck_sum_##SUFFIX(size_t n, const REAL *x);                                               \
     /* The sum of squares of x - y. */                                                             \
