@@ -145,10 +145,11 @@ import WebClient
             defer { receiver.stop() }
             _ = try await office.add(receiver.root)
             try await office.emit()
-            let deliverer = office.deliverer(totalTimeLimit: .milliseconds(500))
+            let deliverer = office.deliverer(
+                totalTimeLimit: hostile.conduct.isStall ? .seconds(1) : .seconds(120))
             try await office.deliver(deliverer)
             #expect(try await office.logRows() == [hostile.log])
-            #expect(receiver.received.count == 1)
+            #expect(receiver.connections <= 1)
         }
     }
 
