@@ -323,7 +323,7 @@ DECLARE
 BEGIN
     IF overlap IS NULL OR overlap < interval '0' OR overlap > interval '7 days' THEN
         RAISE EXCEPTION USING
-            ERRCODE = 'SY015', MESSAGE = format('an overlap of %s', coalesce(overlap::text, 'NULL')),
+            ERRCODE = 'SY015', MESSAGE = format('two secrets cannot overlap for %s', coalesce(overlap::text, 'NULL')),
             HINT = 'Accepted: from 0 to 7 days.';
     END IF;
     UPDATE systole.webhook_endpoint AS e

@@ -150,7 +150,7 @@ struct WebhookCommand: AsyncParsableCommand {
         func run() async throws {
             let lines = try Self.read(secretFile).split { $0 == 0x0a || $0 == 0x0d || $0 == 0x20 }
             let secrets = try lines.map { try WebhookSecret(String(decoding: $0, as: UTF8.self)) }
-            guard !secrets.isEmpty else { throw ValidationError("\(secretFile) has no secret") }
+            guard !secrets.isEmpty else { throw Unusable(file: secretFile, why: "has no secret") }
             let headers = Signature.headers(
                 id: id, unixSeconds: unixTime ?? Int64(Date().timeIntervalSince1970),
                 body: Array(try Self.read(body)), secrets: secrets)
@@ -163,8 +163,15 @@ struct WebhookCommand: AsyncParsableCommand {
             do {
                 return try Data(contentsOf: URL(filePath: path))
             } catch {
-                throw ValidationError("\(path) cannot be read")
+                throw Unusable(file: path, why: "cannot be read")
             }
+        }
+
+        /// A file that cannot serve.
+        private struct Unusable: Error, CustomStringConvertible {
+            let file: String
+            let why: String
+            var description: String { "\(file) \(why)" }
         }
     }
 }

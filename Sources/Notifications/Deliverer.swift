@@ -45,8 +45,9 @@ package final class Deliverer: Service {
         await withGracefulShutdownHandler {
             await withDiscardingTaskGroup { group in
                 var prunedAt: ContinuousClock.Instant?
+                var fannedOutAt: ContinuousClock.Instant?
                 while !shouldStop {
-                    let isBusy = await round(&group)
+                    let isBusy = await round(&group, &fannedOutAt)
                     if prunedAt.map({ $0.duration(to: .now) >= options.pruneInterval }) ?? true {
                         await prune()
                         prunedAt = .now
@@ -56,9 +57,12 @@ package final class Deliverer: Service {
             }
         } onGracefulShutdown: {
             self.state.withLock { $0.isStopping = true }
+            self.logger.info("no further webhooks are sent; those under way end")
             self.wake.signal()
         }
     }
+
+    private static let fanOutInterval = Duration.milliseconds(50)
 
     private var shouldStop: Bool { state.withLock { $0.isStopping } || Task.isCancelled }
 
@@ -67,10 +71,20 @@ package final class Deliverer: Service {
 
     /// Fans out, and starts sending what is due and has a place.
     ///
+    /// A round follows every delivery that ends; events are looked for only now and then.
+    ///
+    /// - Parameters:
+    ///   - group: Gets the deliveries.
+    ///   - fannedOutAt: When events were last looked for; nil where some are left.
     /// - Returns: Whether there may be more to do at once.
-    private func round(_ group: inout DiscardingTaskGroup) async -> Bool {
+    private func round(
+        _ group: inout DiscardingTaskGroup, _ fannedOutAt: inout ContinuousClock.Instant?
+    ) async -> Bool {
         do {
-            let events = try await fanOut()
+            if fannedOutAt.map({ $0.duration(to: .now) >= Self.fanOutInterval }) ?? true {
+                let isFull = try await fanOut() == Fanout.eventsMaximum
+                fannedOutAt = isFull ? nil : .now
+            }
             let claims = try await claim(
                 atMost: options.concurrency - state.withLock { $0.running })
             for claim in claims {
@@ -81,7 +95,7 @@ package final class Deliverer: Service {
                     wake.signal()
                 }
             }
-            return events == Fanout.eventsMaximum || !claims.isEmpty
+            return fannedOutAt == nil || !claims.isEmpty
         } catch {
             logger.warning("webhooks wait for the database", metadata: ["error": "\(error)"])
             return false
@@ -210,11 +224,8 @@ package final class Deliverer: Service {
         guard try DeliveryStore.finish(claim, report.attempt, next: next, in: db) else {
             return false
         }
+        guard action != .finish else { return true }
         let endpoint = claim.endpointID
-        guard action != .finish else {
-            try DeliveryStore.noteSuccess(of: endpoint, in: db)
-            return true
-        }
         let failures = try DeliveryStore.noteFailure(of: endpoint, in: db)
         if action == .giveUpAndDisable {
             try DeliveryStore.disable(endpoint, because: "answered 410 Gone", in: db)

@@ -30,8 +30,8 @@ package struct Envelope: Sendable {
         self.data = data
     }
 
-    /// The exact bytes to sign and send, UTF-8.
-    package var bytes: [UInt8] {
-        Array(#"{"id":"\#(id)","type":"\#(type)","timestamp":"\#(at)","data":\#(data)}"#.utf8)
+    /// The text whose UTF-8 bytes are signed and sent.
+    package var text: String {
+        #"{"id":"\#(id)","type":"\#(type)","timestamp":"\#(at)","data":\#(data)}"#
     }
 }

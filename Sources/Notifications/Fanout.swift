@@ -17,13 +17,15 @@ package enum Fanout {
     package static func step(in db: borrowing Session) throws -> Int {
         let events = try Outbox.read(consumer: consumer, limit: eventsMaximum, in: db)
         guard !events.isEmpty else { return 0 }
-        for message in try DeliveryStore.messages(for: events.map(\.id), in: db) {
-            let bodies = [message.thinData, message.fullData].map { data in
-                Envelope(id: message.messageID, type: message.type, at: message.at, data: data)
-                    .bytes
-            }
-            _ = try DeliveryStore.insert(message, thin: bodies[0], full: bodies[1], in: db)
-        }
+        let messages = try DeliveryStore.messages(for: events.map(\.id), in: db)
+        try DeliveryStore.insert(
+            messages.map { message in
+                let bodies = [message.thinData, message.fullData].map { data in
+                    Envelope(id: message.messageID, type: message.type, at: message.at, data: data)
+                        .text
+                }
+                return (message, DeliveryStore.Bodies(thin: bodies[0], full: bodies[1]))
+            }, in: db)
         return events.count
     }
 }

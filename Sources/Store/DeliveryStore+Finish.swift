@@ -46,7 +46,8 @@ extension DeliveryStore {
         package let lasting: Duration
     }
 
-    /// Records an attempt and moves its delivery on, if the claim still holds.
+    /// Records an attempt and moves its delivery on, if the claim still holds; an accepted one ends
+    /// its endpoint's row of failures.
     ///
     /// - Parameters:
     ///   - claim: The claim under which the attempt was made.
@@ -64,48 +65,36 @@ extension DeliveryStore {
             case .retry(let wait): ("waiting", wait)
             case .exhausted: ("exhausted", .zero)
             }
+        let head = attempt.answerHead.map { Array($0.prefix(Attempt.headMaximum)) }
+        // One statement, since every delivery pays its way to the server and back. The endpoint is
+        // written only where a row of failures ends: else every delivery would write it, and claims
+        // would find it locked.
         let moved = try db.run(
             """
-            UPDATE systole.webhook_delivery
-            SET state = \(state), attempts = attempts + 1, lease_until = NULL,
-                next_try_at = now() + \(wait.wholeMicroseconds)::bigint * interval '1 microsecond',
-                finished_at = CASE WHEN \(state) <> 'waiting' THEN now() END
-            WHERE delivery_id = \(claim.deliveryID) AND lease_no = \(claim.leaseNumber)
-                AND state = 'running'
-            """
-        ).affected
-        guard moved == 1 else { return false }
-        let head = attempt.answerHead.map { Array($0.prefix(Attempt.headMaximum)) }
-        try db.run(
-            """
+            WITH moved AS (
+                UPDATE systole.webhook_delivery
+                SET state = \(state), attempts = attempts + 1, lease_until = NULL,
+                    next_try_at = now()
+                        + \(wait.wholeMicroseconds)::bigint * interval '1 microsecond',
+                    finished_at = CASE WHEN \(state) <> 'waiting' THEN now() END
+                WHERE delivery_id = \(claim.deliveryID) AND lease_no = \(claim.leaseNumber)
+                    AND state = 'running'
+                RETURNING delivery_id, endpoint_id, lease_no, state
+            ), healed AS (
+                UPDATE systole.webhook_endpoint AS e
+                SET failures_consecutive = 0, failing_since = NULL, paused_until = NULL
+                FROM moved WHERE e.endpoint_id = moved.endpoint_id AND moved.state = 'accepted'
+                    AND (e.failures_consecutive > 0 OR e.paused_until IS NOT NULL)
+            )
             INSERT INTO systole.webhook_attempt (delivery_id, attempt, status, error_class, reason,
                 milliseconds, remote_address, answer_bytes, answer_head)
-            VALUES (\(claim.deliveryID), \(claim.leaseNumber), \(attempt.status),
-                \(attempt.errorClass), \(attempt.reason),
-                \(attempt.took.wholeMicroseconds / 1000), \(attempt.remoteAddress),
-                \(attempt.answerBytes), \(head))
-            """)
-        return true
-    }
-
-    /// Ends an endpoint's row of failures.
-    ///
-    /// - Parameters:
-    ///   - endpointID: The endpoint, which accepted a delivery.
-    ///   - db: The transaction that records the attempt.
-    /// - Throws: What the database refuses.
-    package static func noteSuccess(
-        of endpointID: Int64, in db: borrowing Session
-    ) throws(PostgresError) {
-        // Without the second condition every delivery would write this row, and claims would find
-        // it locked.
-        try db.run(
+            SELECT delivery_id, lease_no, \(attempt.status)::integer, \(attempt.errorClass),
+                \(attempt.reason), \(attempt.took.wholeMicroseconds / 1000)::integer,
+                \(attempt.remoteAddress), \(attempt.answerBytes)::integer, \(head)::bytea
+            FROM moved
             """
-            UPDATE systole.webhook_endpoint
-            SET failures_consecutive = 0, failing_since = NULL, paused_until = NULL
-            WHERE endpoint_id = \(endpointID)
-                AND (failures_consecutive > 0 OR paused_until IS NOT NULL)
-            """)
+        ).affected
+        return moved == 1
     }
 
     /// Lengthens an endpoint's row of failures.

@@ -51,28 +51,46 @@ package enum DeliveryStore {
         return messages
     }
 
-    /// Makes one delivery for every endpoint that subscribed to the message's type; a ping goes to
+    /// The bodies of one message.
+    package struct Bodies: Sendable {
+        /// For endpoints with the thin payload.
+        package let thin: String
+        /// For endpoints with the full payload.
+        package let full: String
+
+        package init(thin: String, full: String) {
+            self.thin = thin
+            self.full = full
+        }
+    }
+
+    /// Makes one delivery for every endpoint that subscribed to a message's type; a ping goes to
     /// the endpoint it names.
     ///
     /// - Parameters:
-    ///   - message: The message.
-    ///   - thin: The exact body for endpoints with the thin payload.
-    ///   - full: The exact body for endpoints with the full payload.
+    ///   - messages: The messages, with the bodies to be sent, exactly.
     ///   - db: The transaction that also moves the reader of the outbox.
     /// - Returns: How many deliveries were made; none for endpoints that have theirs already.
     /// - Throws: What the database refuses.
+    @discardableResult
     package static func insert(
-        _ message: Message, thin: [UInt8], full: [UInt8], in db: borrowing Session
+        _ messages: [(message: Message, bodies: Bodies)], in db: borrowing Session
     ) throws(PostgresError) -> Int {
-        try db.run(
+        guard !messages.isEmpty else { return 0 }
+        return try db.run(
             """
             INSERT INTO systole.webhook_delivery
                 (endpoint_id, event_id, event_type, message_id, body)
-            SELECT e.endpoint_id, o.event_id, o.type, \(message.messageID),
-                CASE e.payload WHEN 'full' THEN \(full)::bytea ELSE \(thin)::bytea END
-            FROM systole.outbox AS o JOIN systole.webhook_endpoint AS e ON \(subscription)
-            WHERE o.event_id = \(message.eventID)
-            ORDER BY e.endpoint_id
+            SELECT e.endpoint_id, o.event_id, o.type, m.message_id,
+                convert_to(CASE e.payload WHEN 'full' THEN m.full_body ELSE m.thin_body END, 'UTF8')
+            FROM unnest(
+                    \(messages.map(\.message.eventID))::bigint[],
+                    \(messages.map(\.message.messageID))::text[],
+                    \(messages.map(\.bodies.thin))::text[], \(messages.map(\.bodies.full))::text[]
+                ) WITH ORDINALITY AS m (event_id, message_id, thin_body, full_body, place)
+            JOIN systole.outbox AS o USING (event_id)
+            JOIN systole.webhook_endpoint AS e ON \(subscription)
+            ORDER BY m.place, e.endpoint_id
             ON CONFLICT ON CONSTRAINT webhook_delivery_once DO NOTHING
             """
         ).affected

@@ -65,16 +65,17 @@ import WebClient
             }
             defer { receiver.stop() }
             _ = try await office.add(receiver.root)
+            for _ in 0..<2 { try await office.emit() }
+            try await office.fanOut()
             let options = DelivererOptions(
                 concurrency: 1, pollInterval: .milliseconds(20))
             let services = ServiceGroup(
                 services: [office.deliverer(options)], logger: office.log.logger)
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { try await services.run() }
-                try await office.emit()
-                try await office.emit()
                 for await _ in arrivals { break }
                 await services.triggerGracefulShutdown()
+                await office.log.wait(for: "no further webhooks")
                 gate.signal()
                 try await group.waitForAll()
             }
@@ -144,10 +145,11 @@ import WebClient
             defer { receiver.stop() }
             _ = try await office.add(receiver.root)
             try await office.emit()
-            let deliverer = office.deliverer(totalTimeLimit: .milliseconds(500))
+            let deliverer = office.deliverer(
+                totalTimeLimit: hostile.conduct.isStall ? .seconds(1) : .seconds(120))
             try await office.deliver(deliverer)
             #expect(try await office.logRows() == [hostile.log])
-            #expect(receiver.received.count == 1)
+            #expect(receiver.connections <= 1)
         }
     }
 

@@ -32,11 +32,11 @@ import Testing
     }
 
     static func fanOut(_ event: Int64, in db: borrowing Session) throws {
-        for message in try DeliveryStore.messages(for: [event], in: db) {
-            _ = try DeliveryStore.insert(
-                message, thin: Array(message.thinData.utf8), full: Array(message.fullData.utf8),
-                in: db)
-        }
+        let messages = try DeliveryStore.messages(for: [event], in: db)
+        try DeliveryStore.insert(
+            messages.map { message in
+                (message, DeliveryStore.Bodies(thin: message.thinData, full: message.fullData))
+            }, in: db)
     }
 
     static func claim(_ pool: Pool) async throws -> [DeliveryStore.Claim] {
@@ -137,21 +137,31 @@ import Testing
         }
     }
 
-    @Test func `failures are counted until a success`() async throws {
-        try await Self.withDeliveries(0) { pool in
-            let rows = try await pool.transaction { db in
+    @Test func `failures are counted, and the longer pause holds, until a success`() async throws {
+        try await Self.withDeliveries(1) { pool in
+            let claim = try #require(try await Self.claim(pool).first)
+            let counts = try await pool.transaction { db in
                 _ = try DeliveryStore.noteFailure(of: 1, in: db)
                 let second = try DeliveryStore.noteFailure(of: 1, in: db)
                 try DeliveryStore.pause(1, for: .seconds(60), in: db)
                 try DeliveryStore.pause(1, for: .seconds(30), in: db)
-                let paused = try db.run(
+                let isPaused = try db.run(
                     "SELECT paused_until = now() + interval '60 s' AS is FROM systole.webhook_endpoint"
                 ).only().bool("is")
-                try DeliveryStore.noteSuccess(of: 1, in: db)
-                let third = try DeliveryStore.noteFailure(of: 1, in: db)
-                return (second.consecutive, paused, third.consecutive)
+                #expect(isPaused)
+                #expect(try DeliveryStore.finish(claim, Self.accepted, next: .accepted, in: db))
+                let isHealed = try db.run(
+                    """
+                    SELECT paused_until IS NULL AND failing_since IS NULL AS is
+                    FROM systole.webhook_endpoint
+                    """
+                ).only().bool("is")
+                #expect(isHealed)
+                return [
+                    second.consecutive, try DeliveryStore.noteFailure(of: 1, in: db).consecutive,
+                ]
             }
-            #expect(rows.0 == 2 && rows.1 && rows.2 == 1)
+            #expect(counts == [2, 1])
         }
     }
 

@@ -10,6 +10,11 @@ package enum Conduct: Sendable {
     case send(String)
     /// Says nothing until the client goes away.
     case stall
+
+    /// Whether the client has to give up.
+    package var isStall: Bool {
+        if case .stall = self { true } else { false }
+    }
 }
 
 /// An HTTP/1.1 receiver on loopback, made of plain sockets so that it shares nothing with the code
