@@ -4,6 +4,11 @@
 //   VECTOR   bytes of a vector register, where WIDE
 //   FREELY   a pragma that allows fused products and another order of summation, where WIDE
 
+#if WIDE
+#define LANES (VECTOR / sizeof(REAL))
+typedef REAL CK(lanes) __attribute__((vector_size(VECTOR), aligned(sizeof(REAL)), may_alias));
+#endif
+
 #define KEPT(i) (ck_hash(drop.key, drop.offset + (uint32_t)(i)) >= drop.threshold ? scale : (REAL)0)
 
 // MARK: Pointwise
@@ -273,19 +278,23 @@ static void CK(krylov)(size_t d, size_t length, const REAL *a, const REAL *b, RE
     for (size_t j = 1; j < length; j++, x += stride) CK(companion_step)(d, a, x, x + stride);
 }
 
+// row += A' above, and da += last * above.
+static inline void CK(companion_step_back)(size_t d, const REAL *restrict a,
+                                           const REAL *restrict above, REAL last,
+                                           REAL *restrict row, REAL *restrict da) {
+    FREELY
+    const REAL carried = CK(short_dot)(d, a, above);
+    for (size_t i = 0; i < d; i++) da[i] += last * above[i];
+    for (size_t i = 0; i + 1 < d; i++) row[i] += above[i + 1];
+    row[d - 1] += carried;
+}
+
 static void CK(krylov_backward)(size_t d, size_t length, const REAL *a, const REAL *x, REAL *dx,
                                 ptrdiff_t stride, REAL *da, REAL *db) {
-    FREELY
     if (length == 0) return;
-    for (ptrdiff_t j = (ptrdiff_t)length - 2; j >= 0; j--) {
-        const REAL *restrict above = dx + (j + 1) * stride;
-        REAL *restrict row = dx + j * stride;
-        const REAL last = x[j * stride + (ptrdiff_t)d - 1];
-        const REAL carried = CK(short_dot)(d, a, above);
-        CK(axpy)(d, last, above, da);
-        for (size_t i = 0; i + 1 < d; i++) row[i] += above[i + 1];
-        row[d - 1] += carried;
-    }
+    for (ptrdiff_t j = (ptrdiff_t)length - 2; j >= 0; j--)
+        CK(companion_step_back)(d, a, dx + (j + 1) * stride, x[j * stride + (ptrdiff_t)d - 1],
+                                dx + j * stride, da);
     CK(axpy)(d, 1, dx, db);
 }
 
@@ -309,28 +318,33 @@ static void CK(forecast_rows)(size_t d, size_t horizon, const REAL *a, const REA
     for (size_t h = 1; h < horizon; h++, r += d) CK(forecast_step)(d, a, b, k, r, r + d);
 }
 
+static inline void CK(forecast_step_back)(size_t d, const REAL *restrict a,
+                                          const REAL *restrict b, const REAL *restrict k,
+                                          const REAL *restrict row, const REAL *restrict above,
+                                          REAL *restrict mu, REAL *restrict da, REAL *restrict db,
+                                          REAL *restrict dk) {
+    FREELY
+    REAL fed = 0, kappa = 0;
+    for (size_t i = 0; i < d; i++) {
+        fed += b[i] * row[i];
+        kappa += k[i] * above[i];
+    }
+    const REAL last = above[d - 1];
+    mu[0] += a[0] * last + b[0] * kappa;
+    for (size_t i = 1; i < d; i++) mu[i] += above[i - 1] + a[i] * last + b[i] * kappa;
+    for (size_t i = 0; i < d; i++) {
+        da[i] += last * row[i];
+        db[i] += kappa * row[i];
+        dk[i] += fed * above[i];
+    }
+}
+
 static void CK(forecast_rows_backward)(size_t d, size_t horizon, const REAL *a, const REAL *b,
                                        const REAL *k, const REAL *r, REAL *dr, REAL *da, REAL *db,
                                        REAL *dc, REAL *dk) {
-    FREELY
     if (horizon == 0) return;
-    for (size_t h = horizon - 1; h-- > 0;) {
-        const REAL *restrict row = r + h * d, *restrict above = dr + (h + 1) * d;
-        REAL *restrict mu = dr + h * d;
-        REAL fed = 0, kappa = 0;
-        for (size_t i = 0; i < d; i++) {
-            fed += b[i] * row[i];
-            kappa += k[i] * above[i];
-        }
-        const REAL last = above[d - 1];
-        for (size_t i = 0; i < d; i++) {
-            da[i] += last * row[i];
-            db[i] += kappa * row[i];
-            dk[i] += fed * above[i];
-        }
-        mu[0] += a[0] * last + b[0] * kappa;
-        for (size_t i = 1; i < d; i++) mu[i] += above[i - 1] + a[i] * last + b[i] * kappa;
-    }
+    for (size_t h = horizon - 1; h-- > 0;)
+        CK(forecast_step_back)(d, a, b, k, r + h * d, dr + (h + 1) * d, dr + h * d, da, db, dk);
     CK(axpy)(d, 1, dr, dc);
 }
 
@@ -395,9 +409,6 @@ static void CK(preprocess_backward)(size_t length, const REAL *dy, size_t stride
 // MARK: Causal convolution
 
 #if WIDE
-#define LANES (VECTOR / sizeof(REAL))
-typedef REAL CK(lanes) __attribute__((vector_size(VECTOR), aligned(sizeof(REAL)), may_alias));
-
 // out_u (+)= sum over p < count of c_p x_{u + p + shift}, for u < outputs, with x = 0 outside
 // 0..<inputs; the same for a second pair of coefficients and output where PAIR. Both x and c are
 // readable, and zero, CK_PADDING elements beyond either end. `blocks` registers per output.
@@ -501,7 +512,6 @@ static void CK(convolve_backward)(size_t rows, size_t length, const REAL *x, siz
     for (size_t m = 0; m < length; m++) dk1[m] += r1[length - 1 - m];
     if (k2) for (size_t m = 0; m < length; m++) dk2[m] += r2[length - 1 - m];
 }
-#undef LANES
 #undef CORRELATE
 #undef CK_BLOCKS_ONE
 #undef CK_BLOCKS_PAIR
@@ -542,4 +552,7 @@ static void CK(convolve_backward)(size_t rows, size_t length, const REAL *x, siz
 }
 #endif
 
+#include "lanes.h"
+
 #undef KEPT
+#undef LANES
