@@ -9,6 +9,13 @@
 typedef REAL CK(lanes) __attribute__((vector_size(VECTOR), aligned(sizeof(REAL)), may_alias));
 #endif
 
+// An output may be one of the inputs, element by element: that hinders nothing.
+#if WIDE && CK_IS_FLOAT  // The double ones call the library.
+#define ELEMENTWISE _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define ELEMENTWISE
+#endif
+
 #define KEPT(i) (ck_hash(drop.key, drop.offset + (uint32_t)(i)) >= drop.threshold ? scale : (REAL)0)
 
 // MARK: Pointwise
@@ -54,7 +61,7 @@ static inline float CK(exponential)(float x) {
 }
 
 // The normal distribution function at x, and exp(-x x / 2). Both tails end at 9, where they are
-// below 1e-17: what comes after would be subnormal numbers, which make a product 20 times slower.
+// below 1e-17: what comes after would be subnormal numbers, which make products 20 times slower.
 static inline float CK(normal)(float x, float *bell) {
     FREELY
     const float z = x < 0 ? -x : x;
@@ -72,6 +79,7 @@ static inline REAL CK(normal)(REAL x, REAL *bell) {
 
 static void CK(dropout)(size_t n, const REAL *x, REAL *y, ck_dropout drop) {
     const REAL scale = (REAL)drop.scale;
+    ELEMENTWISE
     for (size_t i = 0; i < n; i++) y[i] = x[i] * KEPT(i);
 }
 
@@ -80,8 +88,10 @@ static void CK(gelu)(size_t n, const REAL *x, REAL *y, ck_dropout drop) {
     const REAL scale = (REAL)drop.scale;
     REAL bell;
     if (drop.threshold == 0) {
+        ELEMENTWISE
         for (size_t i = 0; i < n; i++) y[i] = x[i] * CK(normal)(x[i], &bell);
     } else {
+        ELEMENTWISE
         for (size_t i = 0; i < n; i++) y[i] = x[i] * CK(normal)(x[i], &bell) * KEPT(i);
     }
 }
@@ -90,6 +100,7 @@ static void CK(gelu_backward)(size_t n, const REAL *x, const REAL *dy, REAL *val
                               ck_dropout drop) {
     FREELY
     const REAL scale = (REAL)drop.scale, density = (REAL)0.39894228040143267794;
+    ELEMENTWISE
     for (size_t i = 0; i < n; i++) {
         REAL bell;
         const REAL p = CK(normal)(x[i], &bell), keep = KEPT(i);
@@ -103,11 +114,13 @@ static void CK(head)(size_t n, const REAL *y, REAL gain, REAL weight, REAL *sum,
     const REAL scale = (REAL)drop.scale;
     REAL bell;
     if (drop.threshold == 0) {
+        ELEMENTWISE
         for (size_t i = 0; i < n; i++) {
             const REAL v = gain * y[i];
             sum[i] += weight * v * CK(normal)(v, &bell);
         }
     } else {
+        ELEMENTWISE
         for (size_t i = 0; i < n; i++) {
             const REAL v = gain * y[i];
             sum[i] += weight * v * CK(normal)(v, &bell) * KEPT(i);
@@ -123,6 +136,7 @@ static void CK(head_backward)(size_t n, const REAL *y, REAL gain, REAL weight, c
     for (size_t start = 0; start < n; start += 1024) {
         const size_t end = n - start < 1024 ? n : start + 1024;
         REAL weights = 0, gains = 0;
+        ELEMENTWISE
         for (size_t i = start; i < end; i++) {
             REAL bell;
             const REAL v = gain * y[i], p = CK(normal)(v, &bell), d = dsum[i] * KEPT(i);
@@ -138,14 +152,17 @@ static void CK(head_backward)(size_t n, const REAL *y, REAL gain, REAL weight, c
 
 static void CK(axpy)(size_t n, REAL alpha, const REAL *x, REAL *y) {
     FREELY
+    ELEMENTWISE
     for (size_t i = 0; i < n; i++) y[i] += alpha * x[i];
 }
 
 static void CK(combine)(size_t n, REAL alpha, const REAL *x, REAL beta, REAL constant, REAL *y) {
     FREELY
     if (beta == 0) {  // y may hold anything, NaN as well.
+        ELEMENTWISE
         for (size_t i = 0; i < n; i++) y[i] = alpha * x[i] + constant;
     } else {
+        ELEMENTWISE
         for (size_t i = 0; i < n; i++) y[i] = alpha * x[i] + beta * y[i] + constant;
     }
 }
@@ -245,6 +262,7 @@ static void CK(adamw)(size_t n, REAL *theta, const REAL *gradient, REAL *first, 
     const REAL one_b1 = (REAL)(1 - beta1), one_b2 = (REAL)(1 - beta2);
     const REAL keep = (REAL)(1 - rate * decay), step = (REAL)(rate / correction1);
     const REAL root = (REAL)(1 / sqrt(correction2)), eps = (REAL)epsilon;
+    ELEMENTWISE
     for (size_t i = 0; i < n; i++) {
         const REAL g = gradient[i] * f;
         first[i] = b1 * first[i] + one_b1 * g;
@@ -555,4 +573,5 @@ static void CK(convolve_backward)(size_t rows, size_t length, const REAL *x, siz
 #include "lanes.h"
 
 #undef KEPT
+#undef ELEMENTWISE
 #undef LANES

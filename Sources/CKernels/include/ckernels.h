@@ -11,6 +11,11 @@ const char *ck_variant(void);
 /// Whether the processor and the system have AVX-512 F, DQ, BW and VL; 0 or 1.
 int ck_has_avx512(void);
 
+/// Makes the calling thread take subnormal numbers as 0, where the processor can; returns what
+/// `ck_restore_subnormals` needs to undo it.
+uint64_t ck_flush_subnormals(void);
+void ck_restore_subnormals(uint64_t before);
+
 /// Which elements a dropout keeps: element i is kept when a hash of the key and of `offset + i` is
 /// at least `threshold`; what is kept is multiplied by `scale`. Threshold 0 keeps everything.
 typedef struct {
