@@ -111,7 +111,11 @@ BEGIN
     FOR wanted IN first_year..last_year LOOP
         CONTINUE WHEN to_regclass(format('systole.observation_%s', wanted)) IS NOT NULL;
         PERFORM pg_advisory_xact_lock(hashtextextended('systole.ensure_partitions', 0));
-        CONTINUE WHEN to_regclass(format('systole.observation_%s', wanted)) IS NOT NULL;
+        -- Not to_regclass again: it remembers what it did not find until a relation is locked.
+        CONTINUE WHEN EXISTS (
+            SELECT FROM pg_catalog.pg_class AS c
+            WHERE c.relname = format('observation_%s', wanted)
+                AND c.relnamespace = 'systole'::regnamespace);
         EXECUTE format(
             'CREATE TABLE systole.observation_%s'
             ' (LIKE systole.observation INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', wanted);
@@ -136,6 +140,11 @@ BEGIN
     SELECT min(at), max(at) INTO due_from, due_to FROM systole.late_observation
     WHERE reason = 'future' AND at <= now();
     IF due_from IS NULL THEN RETURN 0; END IF;
+    -- Like every writer of a series, so that none is surprised by a row it did not see.
+    PERFORM FROM systole.series WHERE series_id IN (
+        SELECT l.series_id FROM systole.late_observation AS l
+        WHERE l.reason = 'future' AND l.at BETWEEN due_from AND due_to)
+    ORDER BY series_id FOR NO KEY UPDATE;
     PERFORM systole.ensure_partitions(due_from, due_to);
     WITH due AS (
         DELETE FROM systole.late_observation
@@ -402,7 +411,7 @@ CREATE TABLE systole.outbox (
 CREATE INDEX outbox_order ON systole.outbox (xid, event_id);
 COMMENT ON TABLE systole.outbox IS
     'Append-only events. Identity order is not commit order: readers take events of transactions that '
-    'are older than every running one (xid < pg_snapshot_xmin), in (xid, event_id) order, and skip none.';
+    'are older than every running one (xid < outbox_horizon()), in (xid, event_id) order, and skip none.';
 
 CREATE TABLE systole.outbox_cursor (
     consumer    text        NOT NULL,
@@ -412,6 +421,22 @@ CREATE TABLE systole.outbox_cursor (
 
     CONSTRAINT outbox_cursor_pkey PRIMARY KEY (consumer)
 );
+
+-- pg_snapshot_xmin would do, but it also waits for writers in every other database of the server.
+-- Only a transaction that is positively seen to belong to another database is passed over; one that
+-- ended since the snapshot was taken, or was prepared, still counts.
+CREATE FUNCTION systole.outbox_horizon() RETURNS xid8 LANGUAGE sql STABLE AS $$
+    SELECT coalesce(
+        (SELECT running FROM pg_snapshot_xip(pg_current_snapshot()) AS running
+         WHERE NOT EXISTS (
+            SELECT FROM pg_stat_activity AS a
+            WHERE a.datname <> current_database()
+                AND a.backend_xid::text::bigint = (running::text::numeric % 4294967296)::bigint)
+         ORDER BY running LIMIT 1),
+        pg_snapshot_xmax(pg_current_snapshot()))
+$$;
+COMMENT ON FUNCTION systole.outbox_horizon IS
+    'The oldest transaction that may still append events to the outbox; those before it are complete.';
 
 CREATE FUNCTION systole.emit(
     type text, subject text, data jsonb, dedupe_key text DEFAULT NULL)

@@ -58,6 +58,7 @@ CREATE TABLE systole.schedule (
     start_at         timestamptz,
     end_at           timestamptz,
     paused_at        timestamptz,
+    pause_reason     text,
     next_fire_at     timestamptz,
     last_fire_at     timestamptz,
     created_at       timestamptz NOT NULL DEFAULT now(),
@@ -371,7 +372,8 @@ COMMENT ON FUNCTION systole.promote_due IS
 -- First how many of each kind the best n would take, without locks; then that many of each kind are locked, skipping
 -- what others hold. So the order over several kinds is kept, each kind is one ordered index scan however long the queues
 -- of other kinds are, and no row is locked that is not claimed. MATERIALIZED keeps the planner from re-running a locking
--- scan; the outer test of the state closes the gap between choosing and locking.
+-- scan; the outer test of the state closes the gap between choosing and locking. The array, rather than a join, keeps it
+-- from walking all jobs: it cannot know that few are picked.
 -- The two settings: statistics taken from an empty queue must not make a full one be sorted at every claim.
 CREATE FUNCTION systole.claim_jobs(worker uuid, kinds text[], n integer)
 RETURNS TABLE (job_id bigint, lease_no bigint, kind text, args jsonb, attempt integer,
@@ -412,8 +414,7 @@ BEGIN
     SET state = 'running', lease_no = j.lease_no + 1, attempt = j.attempt + 1,
         worker_id = claim_jobs.worker, started_at = now(), deadline_at = now() + j.time_limit,
         progress = NULL
-    FROM pick
-    WHERE j.job_id = pick.job_id AND j.state = 'ready'
+    WHERE j.job_id = ANY (ARRAY(SELECT pick.job_id FROM pick)) AND j.state = 'ready'
     RETURNING j.job_id, j.lease_no, j.kind, j.args, j.attempt, j.attempts_maximum, j.time_limit,
         j.deadline_at;
 END $$;
@@ -1220,7 +1221,7 @@ BEGIN
         next := systole.next_fire(s.every, rule, s.time_zone, now());
         s.next_fire_at := CASE WHEN next > s.end_at THEN NULL ELSE next END;
     END IF;
-    UPDATE systole.schedule t SET paused_at = NULL, next_fire_at = s.next_fire_at
+    UPDATE systole.schedule t SET paused_at = NULL, pause_reason = NULL, next_fire_at = s.next_fire_at
     WHERE t.schedule_id = s.schedule_id;
 END $$;
 COMMENT ON FUNCTION systole.resume_schedule IS
@@ -1335,7 +1336,8 @@ BEGIN
             fired := fired + 1;
         END IF;
     END LOOP;
-    next := systole.next_fire(s.every, rule, s.time_zone, now());
+    -- After the last decision even if the server's clock went back, as it may after a failover.
+    next := systole.next_fire(s.every, rule, s.time_zone, greatest(now(), fires[cardinality(fires)]));
     UPDATE systole.schedule t
     SET next_fire_at = CASE WHEN next > s.end_at THEN NULL ELSE next END,
         last_fire_at = CASE WHEN fired > 0 THEN fires[cardinality(fires)] ELSE t.last_fire_at END
@@ -1355,7 +1357,16 @@ BEGIN
         ORDER BY s.next_fire_at LIMIT n
         FOR NO KEY UPDATE SKIP LOCKED
     LOOP
-        fired := fired + systole.decide_schedule(due);
+        BEGIN
+            fired := fired + systole.decide_schedule(due);
+        EXCEPTION
+            WHEN transaction_rollback OR lock_not_available OR insufficient_resources THEN
+                RAISE;
+            WHEN OTHERS THEN
+                -- One schedule that cannot be decided must not silence the others.
+                UPDATE systole.schedule t SET paused_at = now(), pause_reason = left(SQLERRM, 500)
+                WHERE t.schedule_id = due.schedule_id;
+        END;
     END LOOP;
     RETURN fired;
 END $$;
@@ -1401,7 +1412,7 @@ SELECT s.schedule_id, s.name, s.kind, s.args, s.every, s.cron, s.time_zone,
     CASE WHEN s.paused_at IS NOT NULL THEN 'paused'
         WHEN s.next_fire_at IS NULL THEN 'ended'
         ELSE 'active' END AS state,
-    CASE WHEN s.paused_at IS NULL THEN s.next_fire_at END AS next_fire_at,
+    s.pause_reason, CASE WHEN s.paused_at IS NULL THEN s.next_fire_at END AS next_fire_at,
     s.last_fire_at, last.decision AS last_decision, last.job_id AS last_job_id,
     s.catchup, s.overlap, s.start_at, s.end_at, s.created_at
 FROM systole.schedule s
@@ -1412,3 +1423,5 @@ LEFT JOIN LATERAL (
 COMMENT ON VIEW systole.schedules IS
     'All schedules, when they fire next, and what was decided last (fired, triggered, skipped_overlap, skipped_catchup, '
     'skipped_paused). state: active, paused or ended.';
+COMMENT ON COLUMN systole.schedules.pause_reason IS
+    'Why the service itself paused the schedule; empty when an operator did.';

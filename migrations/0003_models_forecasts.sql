@@ -240,7 +240,8 @@ END $$;
 COMMENT ON FUNCTION systole.set_step IS
     'States the time between two observations of a series; refused once models were trained with another.';
 
-CREATE FUNCTION systole.horizon_steps(series text, horizon interval) RETURNS integer
+CREATE FUNCTION systole.horizon_steps(series text, horizon interval, ceiling integer DEFAULT NULL)
+RETURNS integer
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     id bigint := systole.series_id_of(series);
@@ -248,7 +249,7 @@ DECLARE
     allowed integer;
     steps numeric;
 BEGIN
-    SELECT s.step_us, coalesce(m.steps_maximum, 10000) INTO step, allowed
+    SELECT s.step_us, coalesce(ceiling, m.steps_maximum, 10000) INTO step, allowed
     FROM systole.series AS s
     LEFT JOIN systole.model AS m ON m.series_id = s.series_id AND m.stage = 'live'
     WHERE s.series_id = id;
@@ -353,7 +354,7 @@ BEGIN
     steps := systole.horizon_steps(series, coalesce(horizon,
         -- A week, but 24 to 720 steps.
         least(greatest(604800000000 / step, 24), 720) * step * interval '1 microsecond',
-        interval '1 week'));
+        interval '1 week'), ceiling => 10000);
     RETURN systole.enqueue(
         kind => 'train',
         args => jsonb_build_object('series_id', id, 'family', family, 'steps', steps),

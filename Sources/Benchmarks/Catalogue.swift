@@ -1,8 +1,9 @@
 /// Every benchmark, in the order of reports.
 enum Catalogue {
     static let all: [Benchmark] = [
-        SGEMM.benchmark, CSVRead.benchmark, WFDBRead.benchmark, EDFRead.benchmark,
-        ObservationsCopy.benchmark, WaveformCopy.benchmark, JobsNoop.benchmark,
-        ForecastBatch.benchmark,
+        SGEMM.benchmark, FFTConvolution.benchmark, SpaceTimeTrainStep.benchmark,
+        SpaceTimeForecast.benchmark, ForecastBatch.benchmark, CSVRead.benchmark,
+        WFDBRead.benchmark, EDFRead.benchmark, ObservationsCopy.benchmark, WaveformCopy.benchmark,
+        JobsNoop.benchmark, WebhookDeliver.benchmark,
     ]
 }

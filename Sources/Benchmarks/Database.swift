@@ -7,8 +7,12 @@ final class Databases: Sendable {
     private struct State {
         var server: String?
         var isOurs = false
+        var inWords: String?
         var made: [Database] = []
     }
+
+    /// Of its own: that of the tests does not wait for the disk, and may be in use.
+    private static let folder = ".build/bench-db"
 
     private let state: Mutex<State>
 
@@ -16,22 +20,43 @@ final class Databases: Sendable {
     ///   needed.
     init(server: String?) { state = Mutex(State(server: server)) }
 
+    /// Version and durability of the server; nil before it was needed.
+    var serverInWords: String? { state.withLock { $0.inWords } }
+
     /// A fresh database with all migrations; `drop()` it in the end.
     func make() async throws -> Database {
-        let (server, number) = try state.withLock { state in
-            if state.server == nil {
-                Progress.say("starting a private PostgreSQL")
-                let answer = try Program.output(["ops/db", "start"])
-                state.server = answer.trimmingCharacters(in: .whitespacesAndNewlines)
-                state.isOurs = true
-            }
-            return (state.server ?? "", state.made.count)
-        }
+        let server = try await server()
+        let number = state.withLock { $0.made.count }
         let process = ProcessInfo.processInfo.processIdentifier
         let database = try Database(server: server, name: "systole_bench_\(process)_\(number)")
         state.withLock { $0.made.append(database) }
         try await database.create()
+        let words = try await database.pool.run(
+            """
+            SELECT format('PostgreSQL %s, fsync %s', split_part(current_setting('server_version'),
+                ' ', 1), current_setting('fsync')) AS words
+            """
+        ).only().text("words")
+        state.withLock { $0.inWords = words }
         return database
+    }
+
+    private func server() async throws -> String {
+        if let server = state.withLock({ $0.server }) { return server }
+        Progress.say("starting a private PostgreSQL")
+        let answer = try Program.outputOfStarter("ops/db start \(Self.folder)")
+        let server = answer.trimmingCharacters(in: .whitespacesAndNewlines)
+        state.withLock { ($0.server, $0.isOurs) = (server, true) }
+        // As an installation has it: what was committed is on the disk.
+        let connection = try await Connection.open(ConnectionConfiguration(server))
+        for setting in ["fsync", "synchronous_commit", "full_page_writes"] {
+            try await connection.withSession { db in
+                _ = try db.run("ALTER SYSTEM SET \(identifier: setting) = on")
+            }
+        }
+        try await connection.run("SELECT pg_reload_conf()")
+        await connection.close()
+        return server
     }
 
     /// Drops what a benchmark that failed left behind, and stops the server if it was started
@@ -44,7 +69,7 @@ final class Databases: Sendable {
             }
         }
         guard isOurs else { return }
-        do { _ = try Program.output(["ops/db", "stop"]) } catch {
+        do { _ = try Program.output(["ops/db", "stop", Self.folder]) } catch {
             Progress.say("the private PostgreSQL was not stopped: \(error)")
         }
     }

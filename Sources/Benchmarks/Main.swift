@@ -57,6 +57,7 @@ import Foundation
             for benchmark in Catalogue.all { print(benchmark.name) }
             return
         }
+        ProcessRestart.withFastLinearAlgebra()
         // A peer that has ended is an error of the write, not the end of this process.
         signal(SIGPIPE, SIG_IGN)
         let before = try compare.map(Comparison.load)
@@ -71,7 +72,9 @@ import Foundation
         if json {
             print(try report.json())
         } else {
-            print(Table(report).text + "\n\n" + Table.notes(report))
+            print(
+                [Table(report).text, Table.notes(report), Table.machine(report)]
+                    .joined(separator: "\n\n"))
         }
         for failure in report.failures {
             Progress.say("\(failure.name) could not be measured: \(failure.reason)")

@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import Tensors
 
 /// Why an opponent in another process does not run.
 struct PeerError: Error, CustomStringConvertible {
@@ -125,6 +126,8 @@ final class Peer: Sendable {
         }
         environment["OMP_WAIT_POLICY"] = "passive"
         environment["GOMP_SPINCOUNT"] = "0"
+        // Ours was set for Debian's OpenBLAS; other copies know their processors better.
+        environment[ProcessorSetup.variable] = nil
         environment["PYTHONDONTWRITEBYTECODE"] = "1"
         environment["SYSTOLE_REFERENCE"] = reference
         return environment

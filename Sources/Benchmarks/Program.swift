@@ -26,4 +26,22 @@ enum Program {
         }
         return String(decoding: found, as: UTF8.self)
     }
+
+    /// Runs a command that leaves a server behind, and returns what it printed.
+    ///
+    /// Not by Foundation's `Process`: that waits for everybody who inherited its socket, and the
+    /// server is one of them.
+    ///
+    /// - Parameter command: For the shell.
+    /// - Returns: Its standard output.
+    /// - Throws: `BenchmarkError` where it ends with anything but 0.
+    static func outputOfStarter(_ command: String) throws -> String {
+        guard let pipe = unsafe popen("exec \(command) </dev/null", "r") else {
+            throw BenchmarkError("no process can be started")
+        }
+        let handle = unsafe FileHandle(fileDescriptor: fileno(pipe), closeOnDealloc: false)
+        let found = try handle.readToEnd() ?? Data()
+        guard unsafe pclose(pipe) == 0 else { throw BenchmarkError("\(command) failed") }
+        return String(decoding: found, as: UTF8.self)
+    }
 }

@@ -1,29 +1,36 @@
 import Foundation
+import Tensors
 
 /// The figures of one run of this tool.
 struct Report: Codable {
     var benchmarks: [Entry] = []
     /// Benchmarks that could not be run; the others go on.
     var failures: [Failure] = []
-    let machine: Machine
+    var machine: Machine
 
     /// What was measured on.
     struct Machine: Codable {
         let processor: String
         let cores: Int
-        /// `OPENBLAS_CORETYPE` as this process has it; null where the library chose.
-        let openblasCoreType: String?
+        /// The core type that OpenBLAS runs for, by its own name.
+        let openblasCore: String
+        /// The variant of our own kernels.
+        let kernels: String
+        /// Version and durability of the server; null where no benchmark needed one.
+        var postgres: String?
 
         enum CodingKeys: String, CodingKey {
-            case processor, cores
-            case openblasCoreType = "openblas_core_type"
+            case processor, cores, kernels, postgres
+            case openblasCore = "openblas_core"
         }
 
         func encode(to encoder: any Encoder) throws {
             var box = encoder.container(keyedBy: CodingKeys.self)
             try box.encode(processor, forKey: .processor)
             try box.encode(cores, forKey: .cores)
-            try box.encode(openblasCoreType, forKey: .openblasCoreType)
+            try box.encode(openblasCore, forKey: .openblasCore)
+            try box.encode(kernels, forKey: .kernels)
+            try box.encode(postgres, forKey: .postgres)
         }
     }
 
@@ -136,6 +143,6 @@ extension Report.Machine {
         return Report.Machine(
             processor: name.map { String($0) } ?? "unknown",
             cores: ProcessInfo.processInfo.activeProcessorCount,
-            openblasCoreType: ProcessInfo.processInfo.environment["OPENBLAS_CORETYPE"])
+            openblasCore: ProcessorSetup.openBLASCore, kernels: ProcessorSetup.kernelVariant)
     }
 }

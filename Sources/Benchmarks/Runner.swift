@@ -25,6 +25,7 @@ struct Runner {
             }
         }
         peers.close()
+        report.machine.postgres = databases.serverInWords
         await databases.close()
         do { try folder.remove() } catch { Progress.say("\(folder.path) is left over") }
         return report

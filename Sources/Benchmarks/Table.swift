@@ -32,6 +32,16 @@ struct Table {
         }.joined(separator: "\n")
     }
 
+    /// The machine in a line.
+    static func machine(_ report: Report) -> String {
+        let machine = report.machine
+        var parts = [machine.processor, "\(machine.cores) cores"]
+        parts.append("OpenBLAS for \(machine.openblasCore)")
+        parts.append("\(machine.kernels) kernels")
+        if let postgres = machine.postgres { parts.append(postgres) }
+        return parts.joined(separator: ", ")
+    }
+
     /// A line per benchmark on what was measured against whom.
     static func notes(_ report: Report) -> String {
         var told: Set<String> = []

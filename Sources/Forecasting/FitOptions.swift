@@ -1,3 +1,4 @@
+package import Models
 package import Series
 
 /// How a pipeline is fitted; what identifies the run comes from the caller.
@@ -9,6 +10,10 @@ package struct FitOptions: Sendable {
     package var seed: UInt64 = 0
     /// Cores that training may use.
     package var threads = 1
+    /// How a network is trained; its seed and threads are those given here.
+    package var training = TrainingOptions()
+    /// Nil for the default sizes.
+    package var network: SpaceTimeConfiguration?
     package var codeVersion = ""
     package var dataDigest = ""
     /// Measures how long the fit took.
@@ -24,4 +29,6 @@ package struct FitProgress: Hashable, Sendable {
     package let fraction: Double
     /// The best validation error so far, in scaled units; nil before there is one.
     package let validationLoss: Double?
+    /// Seconds until the end if training does not stop early; nil where unknown.
+    package var secondsLeft: Double?
 }

@@ -38,6 +38,4 @@ package struct FitReport: Hashable, Sendable, Codable {
     package let dataDigest: String
     /// Sentences for the user about anything unusual.
     package let notes: [String]
-    /// Whether the model's outputs grow without bound or are not finite.
-    package let isDiverged: Bool
 }

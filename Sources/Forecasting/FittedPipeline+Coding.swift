@@ -1,5 +1,6 @@
 import Foundation
 package import Learning
+import Models
 import Series
 import Tensors
 
@@ -40,6 +41,7 @@ extension FittedPipeline {
     /// `systole.pipeline`.
     package func encoded() -> [UInt8] {
         var checkpoint = Checkpoint()
+        if case .spacetime(let spacetime) = forecaster { checkpoint = spacetime.trained.checkpoint }
         checkpoint.set(
             "standardiser", Tensor<Double>([2], [standardiser.mean, standardiser.deviation]))
         checkpoint.set(
@@ -52,9 +54,7 @@ extension FittedPipeline {
                 [residuals.count, ResidualDistribution.numberCount],
                 residuals.flatMap { $0.numbers }))
         var ridge: RidgeForecaster?
-        switch forecaster {
-        case .seasonalNaive: break
-        case .ridge(let forecaster):
+        if case .ridge(let forecaster) = forecaster {
             ridge = forecaster
             checkpoint.set("ridge.weights", forecaster.weights)
         }
@@ -139,8 +139,28 @@ extension FittedPipeline {
                 "ridge.weights", [task.lag + 1, task.horizon], of: Float.self)
             return .ridge(
                 RidgeForecaster(centring: centring, penalty: penalty, weights: weights))
-        case .spacetime: throw .description
+        case .spacetime:
+            return .spacetime(SpaceTimeForecaster(try spacetime(checkpoint, task)))
         }
+    }
+
+    private static func spacetime(
+        _ checkpoint: Checkpoint, _ task: ForecastTask
+    ) throws(PipelineDecodingError) -> TrainedSpaceTime {
+        let trained: TrainedSpaceTime
+        do throws(CheckpointError) {
+            trained = try TrainedSpaceTime(checkpoint)
+        } catch {
+            throw .checkpoint(error)
+        }
+        let configuration = trained.network.configuration
+        guard configuration.lag == task.lag, configuration.horizon == task.horizon,
+            configuration.variates == 1
+        else { throw .description }
+        guard trained.parameters.values.allSatisfy({ $0.isFinite }) else {
+            throw .tensor("spacetime")
+        }
+        return trained
     }
 
     private static func calibrator(

@@ -55,8 +55,7 @@ extension FittedPipeline {
             parameterCount: trained.forecaster.parameterCount,
             trainSeconds: Double(elapsed.wholeMicroseconds) / 1e6, seed: options.seed,
             threads: options.threads, settings: trained.settings, codeVersion: options.codeVersion,
-            dataDigest: options.dataDigest, notes: prepared.notes + judged.notes(options),
-            isDiverged: trained.isDiverged)
+            dataDigest: options.dataDigest, notes: prepared.notes + judged.notes(options))
         try progress(
             FitProgress(family: family, fraction: 1, validationLoss: report.validationMSE))
         return FittedPipeline(
@@ -148,8 +147,7 @@ struct PreparedSeries: Sendable {
 /// What training gives, whatever the family.
 struct TrainedForecaster: Sendable {
     let forecaster: Forecaster
-    var settings: [String: String] = [:]
-    var isDiverged = false
+    let settings: [String: String]
 
     static func train(
         _ family: Family, on prepared: PreparedSeries, options: FitOptions,
@@ -168,7 +166,10 @@ struct TrainedForecaster: Sendable {
                 forecaster: .ridge(ridge),
                 settings: ["centring": ridge.centring.rawValue, "penalty": "\(ridge.penalty)"])
         case .spacetime:
-            throw ForecastError.familyUnavailable(family)
+            let spacetime = try SpaceTimeForecaster.fit(
+                prepared, options: options, progress: progress)
+            return TrainedForecaster(
+                forecaster: .spacetime(spacetime), settings: spacetime.settings)
         }
     }
 }

@@ -19,7 +19,6 @@ package enum ForecastError: Error, Equatable, Sendable {
     case bordersOutsideSeries(rows: Int, asked: Int)
     /// The model's output is not finite or grows without bound.
     case diverged(Family)
-    case familyUnavailable(Family)
 }
 
 extension ForecastError: CustomStringConvertible {
@@ -55,8 +54,6 @@ extension ForecastError: CustomStringConvertible {
             "The split asks for \(asked) rows, but the series has \(rows)."
         case .diverged(let family):
             "The \(family.rawValue) model diverged, so it gives no forecast."
-        case .familyUnavailable(let family):
-            "The family \(family.rawValue) is not available in this build."
         }
     }
 }

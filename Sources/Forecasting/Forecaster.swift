@@ -4,11 +4,13 @@ import Tensors
 enum Forecaster: Sendable {
     case seasonalNaive(SeasonalNaive)
     case ridge(RidgeForecaster)
+    case spacetime(SpaceTimeForecaster)
 
     var family: Family {
         switch self {
         case .seasonalNaive: .seasonalNaive
         case .ridge: .ridge
+        case .spacetime: .spacetime
         }
     }
 
@@ -17,13 +19,14 @@ enum Forecaster: Sendable {
         switch self {
         case .seasonalNaive: 0
         case .ridge(let ridge): ridge.weights.count
+        case .spacetime(let spacetime): spacetime.trained.record.parameters
         }
     }
 
     /// The longest horizon; nil where there is none.
     var stepsMaximum: Int? {
         switch self {
-        case .seasonalNaive: nil
+        case .seasonalNaive, .spacetime: nil
         case .ridge(let ridge): ridge.horizon
         }
     }
@@ -50,6 +53,8 @@ enum Forecaster: Sendable {
             return starts.indices.flatMap { row in
                 all.values[(row * ridge.horizon)..<(row * ridge.horizon + steps)]
             }
+        case .spacetime(let spacetime):
+            return spacetime.forecast(series, starts: starts, steps: steps)
         }
     }
 
@@ -66,6 +71,8 @@ enum Forecaster: Sendable {
             return starts.map { series[naive.source(origin: $0 + lag - 1, step: 1)] }
         case .ridge(let ridge):
             return starts.map { ridge.next(series, start: $0) }
+        case .spacetime(let spacetime):
+            return spacetime.forecast(series, starts: starts, steps: 1)
         }
     }
 }

@@ -44,9 +44,7 @@ package struct ModelSelection: Hashable, Sendable {
             Verdict(family: report.family, isEligible: isEligible, reason: reason)
         }
         let (mse, naive) = (report.validationMSE, report.seasonalNaiveMSE)
-        if report.isDiverged || !mse.isFinite {
-            return verdict(false, "It diverged.")
-        }
+        guard mse.isFinite else { return verdict(false, "It diverged.") }
         if report.family == .seasonalNaive { return verdict(true, "It is the baseline.") }
         let compared = "MSE \(short(mse)) against \(short(naive)) of seasonal-naive"
         return mse < naive

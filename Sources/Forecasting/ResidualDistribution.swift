@@ -92,6 +92,7 @@ struct ResidualDistribution: Hashable, Sendable {
     /// The two-sided tail probability of a residual, and its score −log10 p.
     func probability(of residual: Double) -> (p: Double, score: Double) {
         let (low, high) = (knots[0], knots[knots.count - 1])
+        guard residual.isFinite else { return (pow(10, -Self.scoreMaximum), Self.scoreMaximum) }
         let score: Double
         if residual > high {
             score = -log10(2 * share) - upper.logSurvival(residual - high)

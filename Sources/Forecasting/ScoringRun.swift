@@ -31,7 +31,7 @@ struct ScoringRun {
         gaps = GapIndex(history.values)
         budget = GapBudget(pipeline.task, pipeline.family)
         observed = pipeline.standardiser.scale(history.values)
-        inputs = CausalFill.fill(observed, season: pipeline.task.season).map { Float($0) }
+        inputs = CausalFill.fill(observed, season: pipeline.task.season).map { Self.input($0) }
         row = first
         origin = observed[..<first].lastIndex { $0.isFinite } ?? -1
         suspects = state.suspects
@@ -112,7 +112,7 @@ struct ScoringRun {
     /// Takes what was observed since the origin for true.
     private mutating func believe(from first: Int, until end: Int) {
         for place in first..<end where observed[place].isFinite {
-            inputs[place] = Float(observed[place])
+            inputs[place] = Self.input(observed[place])
             standIns[place] = nil
         }
         settle(at: end - 1)
@@ -165,6 +165,10 @@ struct ScoringRun {
                 expected: expected.map { pipeline.standardiser.unscale($0) }, p: p, score: score,
                 step: step, isShift: isShift))
     }
+
+    /// A scaled value as the model sees it. A sensor that answers 1e300 must not become an infinity
+    /// in `Float`, and everything expected after it no number.
+    private static func input(_ value: Double) -> Float { Float(min(max(value, -1e6), 1e6)) }
 
     /// Whether residuals have one sign and lie close together.
     private static func agree(_ residuals: [Double]) -> Bool {

@@ -12,6 +12,7 @@ package struct Scheduler: Duty {
     package var name: String { "schedule" }
     package var interval: Duration { .seconds(1) }
 
+    /// Does it once.
     package func perform(_ db: borrowing Session) throws {
         for _ in 1...Self.batchesMaximum {
             let fired = try db.run(
@@ -29,6 +30,7 @@ package struct Rescuer: Duty {
     package var name: String { "rescue" }
     package var interval: Duration { .seconds(5) }
 
+    /// Does it once.
     package func perform(_ db: borrowing Session) throws {
         try db.run("SELECT systole.rescue_lost_jobs()")
     }
@@ -41,6 +43,7 @@ package struct Upkeep: Duty {
     package var name: String { "upkeep" }
     package var interval: Duration { .seconds(3600) }
 
+    /// Does it once.
     package func perform(_ db: borrowing Session) throws {
         try db.run("SELECT systole.ensure_job_history(now(), now() + interval '2 months')")
         try db.run("SELECT systole.prune_job_history()")

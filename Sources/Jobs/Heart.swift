@@ -66,12 +66,17 @@ final class Heart: Sendable {
     /// Beats until it is stopped, over as many connections as that takes.
     func run() async {
         await withTaskCancellationHandler {
+            var isTroubled = false
             repeat {
                 do {
                     try await beatOnOneConnection()
                 } catch {
                     guard !hasStopped, !Task.isCancelled else { return }
-                    logger.warning("the heartbeat failed", metadata: ["error": "\(error)"])
+                    // Once for a row of failures: the database may be gone for hours.
+                    if !isTroubled || !(error is PostgresError) {
+                        logger.warning("the heartbeat failed", metadata: ["error": "\(error)"])
+                    }
+                    isTroubled = true
                     // Cancellation ends the wait early, and the loop with it.
                     try? await Task.sleep(for: .seconds(1))
                 }

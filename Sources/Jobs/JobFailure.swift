@@ -25,7 +25,9 @@ package struct JobFailure: Equatable, Sendable {
         case let error as any CustomStringConvertible: message = error.description
         default: message = "The run failed with \(errorClass)."
         }
-        isPermanent = error is PermanentJobError
+        // Class SY: the SQL contract refuses the request itself.
+        let isRefused = (error as? PostgresError)?.sqlState.hasPrefix("SY") ?? false
+        isPermanent = error is PermanentJobError || isRefused
     }
 
     static func deadline(_ limit: Duration) -> JobFailure {

@@ -32,6 +32,8 @@ package protocol JobHandler: Sendable {
 extension JobHandler {
     package var retry: RetryPolicy { RetryPolicy() }
     package var hasEffects: Bool { true }
+
+    /// Nothing, unless a handler says otherwise.
     package func abandonment(of lease: Lease, because failure: JobFailure) -> Effects? { nil }
 }
 

@@ -10,7 +10,7 @@ package protocol Duty: Sendable {
     var name: String { get }
     /// How often it is done.
     var interval: Duration { get }
-    /// Does it once.
+    /// Does it once, in one transaction.
     func perform(_ db: borrowing Session) throws
 }
 
@@ -99,9 +99,7 @@ package actor Leader: Service {
 
     private func perform(_ duty: any Duty) async {
         do {
-            try await pool.withConnection { connection in
-                try await connection.withSession { db in try duty.perform(db) }
-            }
+            try await pool.transaction { db in try duty.perform(db) }
         } catch {
             logger.error(
                 "a duty failed", metadata: ["duty": "\(duty.name)", "error": "\(error)"])

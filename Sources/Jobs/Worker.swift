@@ -90,6 +90,7 @@ package final class Worker: Service {
     // MARK: - Claiming
 
     private func work() async {
+        var isTroubled = false
         await withDiscardingTaskGroup { group in
             while !mustStop {
                 let free = options.slots - registry.count
@@ -98,7 +99,7 @@ package final class Worker: Service {
                     continue
                 }
                 let asked = min(free, options.claimMaximum)
-                let leases = await claim(asked)
+                let leases = await claim(asked, &isTroubled)
                 for lease in leases {
                     let control = registry.add(lease)
                     group.addTask {
@@ -113,18 +114,23 @@ package final class Worker: Service {
         }
     }
 
-    private func claim(_ count: Int) async -> [Lease] {
+    /// Claims up to `count` jobs; none if that fails, which is logged when it begins and when it ends.
+    private func claim(_ count: Int, _ isTroubled: inout Bool) async -> [Lease] {
         do {
             let kinds = Array(handlers.keys)
-            return try await pool.withConnection { [queue, identity] connection in
+            let leases = try await pool.withConnection { [queue, identity] connection in
                 try await connection.withSession { db in
                     try queue.claim(worker: identity.id, kinds: kinds, count: count, db)
                 }
             }
+            if isTroubled { logger.notice("claiming jobs works again") }
+            isTroubled = false
+            return leases
         } catch {
-            if !Task.isCancelled {
+            if !isTroubled, !Task.isCancelled {
                 logger.warning("claiming jobs failed", metadata: ["error": "\(error)"])
             }
+            isTroubled = true
             return []
         }
     }

@@ -36,7 +36,8 @@ extension Duration {
     /// The whole microseconds in this duration, rounded down.
     package var wholeMicroseconds: Int64 {
         let parts = components
-        return parts.seconds * 1_000_000 + (parts.attoseconds / 1_000_000_000_000)
+        return parts.seconds * 1_000_000
+            + parts.attoseconds.flooredQuotient(by: 1_000_000_000_000)
     }
 
     /// This duration in seconds, for display and ratios.

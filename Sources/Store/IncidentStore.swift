@@ -144,7 +144,7 @@ package enum IncidentStore {
                     'resolved_at', systole.iso8601(i.resolved_at),
                     'peak_at', systole.iso8601(i.peak_at), 'peak_score', i.peak_score,
                     'threshold', i.threshold, 'model_id', i.model_id),
-                concat_ws(':', \(type), i.series_id, i.seq))
+                concat_ws(':', \(type)::text, i.series_id, i.seq))
             FROM systole.incident AS i JOIN systole.series AS s USING (series_id)
             WHERE i.incident_id = \(id)
             """)

@@ -41,7 +41,8 @@ package enum Outbox {
     ///
     /// Events come in the order of their transactions, and only once no transaction that could
     /// still commit an earlier one runs: nothing is skipped. A transaction that rolls back after
-    /// this gets the same events again.
+    /// this gets the same events again. A writer that stays open in this database holds all later
+    /// events up, so transactions are kept short.
     ///
     /// - Parameters:
     ///   - consumer: Whose cursor; one reader at a time holds it.
@@ -61,7 +62,7 @@ package enum Outbox {
             """
             SELECT event_id, xid, type, subject, data, at FROM systole.outbox
             WHERE (xid, event_id) > (\(cursor.xid)::text::xid8, \(cursor.event)::bigint)
-                AND xid < pg_snapshot_xmin(pg_current_snapshot())
+                AND xid < systole.outbox_horizon()
             ORDER BY xid, event_id LIMIT \(limit)
             """)
         guard let last = rows.last else { return [] }
@@ -90,7 +91,7 @@ package enum Outbox {
                         WHERE c.consumer = \(consumer)), '0'),
                     coalesce((SELECT c.event_id FROM systole.outbox_cursor AS c
                         WHERE c.consumer = \(consumer)), 0))
-                AND o.xid < pg_snapshot_xmin(pg_current_snapshot())) AS news
+                AND o.xid < systole.outbox_horizon()) AS news
             """
         ).only().bool("news")
     }

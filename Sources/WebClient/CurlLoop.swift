@@ -91,6 +91,9 @@ final class Inbox: Sendable {
     private let inbox: Inbox
     private let configuration: WebConfiguration
     private var running: [UInt64: (transfer: Transfer, answer: Inbox.Answer)] = [:]
+    /// Requests without a place, first come first served: libcurl gets them when their time limits
+    /// may begin.
+    private var waiting: [(id: UInt64, request: WebRequest, answer: Inbox.Answer)] = []
     /// By the address of the libcurl handle.
     private var ids: [UInt: UInt64] = [:]
 
@@ -103,7 +106,6 @@ final class Inbox: Sendable {
         self.inbox = inbox
         self.configuration = configuration
         let connections = configuration.connectionsMaximum
-        unsafe ccurl_multi_set_long(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, connections)
         unsafe ccurl_multi_set_long(multi, CURLMOPT_MAXCONNECTS, connections)
         inbox.attach(unsafe Waker(multi: multi))
     }
@@ -117,20 +119,36 @@ final class Inbox: Sendable {
     func run() {
         while let orders = inbox.take() {
             for order in orders { obey(order) }
+            startWaiting()
             var count: Int32 = 0
             unsafe _ = curl_multi_perform(multi, &count)
             collect()
+            // A place that has become free is not left to the next event.
+            if !waiting.isEmpty, running.count < configuration.connectionsMaximum { continue }
             // Returns at once when a socket is ready, a limit is due or `Waker` was called; the
             // second bounds the wait where none of them happens.
             unsafe _ = curl_multi_poll(multi, nil, 0, 1000, nil)
         }
         for id in running.keys { end(id, .failure(.closed)) }
+        for (_, _, answer) in waiting { answer.resume(returning: .failure(.closed)) }
     }
 
     private func obey(_ order: Inbox.Order) {
         switch order {
-        case .cancel(let id): end(id, .failure(.cancelled))
-        case .start(let id, let request, let answer):
+        case .cancel(let id):
+            if let place = waiting.firstIndex(where: { $0.id == id }) {
+                waiting.remove(at: place).answer.resume(returning: .failure(.cancelled))
+            } else {
+                end(id, .failure(.cancelled))
+            }
+        case .start(let id, let request, let answer): waiting.append((id, request, answer))
+        }
+    }
+
+    /// Starts what waits, as far as there are places.
+    private func startWaiting() {
+        let count = min(waiting.count, configuration.connectionsMaximum - running.count)
+        for (id, request, answer) in waiting.prefix(count) {
             do throws(WebError) {
                 let transfer = try Transfer(request, configuration)
                 running[id] = (transfer, answer)
@@ -141,6 +159,7 @@ final class Inbox: Sendable {
                 answer.resume(returning: .failure(error))
             }
         }
+        waiting.removeFirst(count)
     }
 
     /// Answers every transfer that libcurl has finished.

@@ -37,7 +37,8 @@ package struct WebConfiguration: Sendable {
     package var bodyMaximum: Int
     /// The largest answer head that is read, in bytes.
     package var headMaximum: Int
-    /// Connections open at once, busy or kept for reuse.
+    /// Requests under way at once, and connections kept for reuse; further requests wait for a
+    /// place, which does not count against their time limits.
     package var connectionsMaximum: Int
     /// The URL of a proxy; then names are resolved there, and the proxy must filter addresses.
     package var proxy: String?

@@ -109,9 +109,7 @@ struct ScoringWork: Sendable {
     /// Scores the rows and moves the incident machine through them.
     func scored() throws(ForecastError) -> ScoringResult {
         var memory = try remembered()
-        let scorer = AnomalyScorer(
-            pipeline, policy: ScoringPolicy(suspectScore: memory.machine.policy.fireScore))
-        let scores = try scorer.score(
+        let scores = try AnomalyScorer(pipeline).score(
             history: history, range: first..<history.values.count, state: &memory.scoring)
         var changes: [IncidentChange] = []
         if watch.scoredUntil != nil {
@@ -140,8 +138,8 @@ struct ScoringWork: Sendable {
         let plain = IncidentPolicy(
             fireScore: budget.fireScore(rate: history.grid.rate, hits: 2, window: 3))
         let tried = max(0, first - pipeline.report.split.validation)..<first
-        let fire = try budget.fireScore(
-            tuning: pipeline, on: history, range: tried, policy: plain)
+        let scored = try AnomalyScorer(pipeline).score(history: history, range: tried)
+        let fire = budget.fireScore(tuning: plain, on: scored, rate: history.grid.rate)
         // An open incident is brought to its end by the policy that opened it.
         let open = stored.flatMap { $0.machine.incident == nil ? nil : $0.machine }
         return WatchMemory(

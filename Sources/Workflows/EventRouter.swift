@@ -2,7 +2,7 @@ import Jobs
 package import Logging
 package import Postgres
 import Series
-package import ServiceLifecycle
+import ServiceLifecycle
 import Store
 
 /// Turns events into jobs: new observations of a watched series, or a new model for one, are

@@ -91,7 +91,12 @@ package struct IssueForecast: JobHandler {
                 fitting, asked: asked, for: series.id, by: lease, in: db)
             guard let model = asked.first.flatMap({ stored[$0] }) else { return }
             try Self.issue(forecast, of: series, by: model, lease, in: db)
-            try db.run("SELECT systole.train(\(series.key), 'spacetime')")
+            try db.run(
+                """
+                SELECT systole.train(\(series.key), 'spacetime', horizon => (
+                    SELECT \(steps)::integer * step FROM systole.series_list
+                    WHERE series = \(series.key)))
+                """)
         }
     }
 

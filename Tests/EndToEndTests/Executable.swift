@@ -48,7 +48,7 @@ enum Executable {
         let output = folder.appending(path: ".output-\(UUID().uuidString)")
         let errors = folder.appending(path: ".errors-\(UUID().uuidString)")
         for file in [output, errors] {
-            FileManager.default.createFile(atPath: file.path, contents: nil)
+            _ = FileManager.default.createFile(atPath: file.path, contents: nil)
         }
         process.standardOutput = try FileHandle(forWritingTo: output)
         process.standardError = try FileHandle(forWritingTo: errors)

@@ -152,6 +152,15 @@ import Testing
         #expect(hits < 5, "the new level is the normal")
     }
 
+    @Test(arguments: FittedPipelineTests.closedForms)
+    func `absurd readings are scored and do not spoil what follows`(_ family: Family) throws {
+        let faulty = Self.clean.changing(2_050..<2_100) { $0 * 1e300 }
+        let scored = try Self.scorer(family).score(history: faulty, range: 2_040..<2_400)
+        #expect(scored[10..<30].allSatisfy { $0.score == ResidualDistribution.scoreMaximum })
+        #expect(scored.allSatisfy { $0.expected?.isFinite == true && $0.score?.isFinite == true })
+        #expect(scored[300...].count { ($0.score ?? 0) > 4 } < 5)
+    }
+
     @Test func `another step is refused`() throws {
         let other = TimeSeries(
             channel: Self.clean.channel,

@@ -3,7 +3,7 @@ import Testing
 
 @Suite struct ModelSelectionTests {
     /// A record with the given errors; everything else from a small real fit.
-    static func report(_ family: Family, mse: Double, naive: Double, isDiverged: Bool = false)
+    static func report(_ family: Family, mse: Double, naive: Double)
         throws -> FitReport
     {
         let fitted = try FittedPipelineTests.fit(.seasonalNaive, MadeSeries.wave(300)).report
@@ -14,8 +14,7 @@ import Testing
             excludedWindows: 0, filledRows: 0, validationMSE: mse, validationMAE: mse,
             seasonalNaiveMSE: naive, repeatLastMSE: naive, calibration: .absolute,
             calibrationWindows: 10, coverage: [], parameterCount: 0, trainSeconds: 0, seed: 0,
-            threads: 1, settings: [:], codeVersion: "", dataDigest: "", notes: [],
-            isDiverged: isDiverged)
+            threads: 1, settings: [:], codeVersion: "", dataDigest: "", notes: [])
     }
 
     @Test func `the least validation error wins and the reason names it`() throws {
@@ -42,9 +41,10 @@ import Testing
         #expect(selection.verdicts[0].reason.contains("0.6 against 0.5"))
     }
 
-    @Test func `a diverged model never goes live, whatever its error`() throws {
-        let diverged = try Self.report(.spacetime, mse: 0.1, naive: 0.5, isDiverged: true)
-        let selection = ModelSelection([diverged])
+    @Test func `a diverged model never goes live`() throws {
+        let selection = ModelSelection([
+            try Self.report(.spacetime, mse: .infinity, naive: 0.5)
+        ])
         #expect(selection.winner == nil)
         #expect(selection.verdicts[0].reason == "It diverged.")
         #expect(selection.reason == "No candidate may go live.")

@@ -179,6 +179,23 @@ import Testing
         }
     }
 
+    @Test func `a schedule that cannot be decided is paused with the reason; others fire`()
+        async throws
+    {
+        try await QueueFixture.with { fixture in
+            try await create(fixture, "cron => '0 * * * *'", overdue: "2 hours")
+            try await fixture.run("UPDATE systole.schedule SET name = 'bad', cron = 'nonsense'")
+            try await create(fixture, "cron => '0 * * * *'", overdue: "1 hour")
+            #expect(try await fire(fixture) == 1)
+            let states = try await fixture.run(
+                "SELECT name || ' ' || state AS line FROM systole.schedules ORDER BY name")
+            #expect(try states.allTexts("line") == ["bad paused", "s active"])
+            let reason = try await fixture.value(
+                "SELECT pause_reason FROM systole.schedules WHERE name = 'bad'")
+            #expect(reason?.contains("five fields") == true)
+        }
+    }
+
     @Test func `a schedule is replaced only when asked, and can be deleted`() async throws {
         try await QueueFixture.with { fixture in
             let make: SQL = "systole.create_schedule('s', 'work', every => '1 hour'"

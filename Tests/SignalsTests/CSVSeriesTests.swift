@@ -25,7 +25,6 @@ import Testing
             error?.reason
                 == .offGrid(channel: "a", at: "2020-01-01T02:10:00Z", stepSeconds: 3600))
         #expect(error?.description.contains("3600 s") == true)
-        #expect(table.stepMicroseconds(of: table.columns[0]) == nil)
     }
 
     @Test func `where the first time is the stray one, it is named`() throws {
@@ -72,8 +71,20 @@ import Testing
         }
     }
 
-    @Test func `the step of a column is told in microseconds`() throws {
-        let table = try table("time,a\n2020-01-01,1\n2020-01-02,1\n2020-01-04,1\n2020-01-05,2\n")
-        #expect(table.stepMicroseconds(of: table.columns[0]) == 86_400_000_000)
+    private func times(_ seconds: [Double]) -> [Timestamp] {
+        seconds.map { Timestamp(unixSeconds: $0) }
+    }
+
+    @Test func `the step is seen through gaps, jitter and a stray time`() {
+        #expect(RegularStep.microseconds(between: times([0, 60, 120, 300])) == 60_000_000)
+        let jittered = (0..<100).map { Double($0) * 60 + ($0 % 7 == 0 ? 2 : 0) }
+        #expect(RegularStep.microseconds(between: times(jittered)) == 60_000_000)
+        let stray = (0..<100).map { Double($0) * 60 + ($0 == 50 ? 20 : 0) }
+        #expect(RegularStep.microseconds(between: times(stray)) == 60_000_000)
+    }
+
+    @Test func `two times, or times at will, have no step`() {
+        #expect(RegularStep.microseconds(between: times([0, 60])) == nil)
+        #expect(RegularStep.microseconds(between: times([0, 10, 25, 31, 70, 99])) == nil)
     }
 }

@@ -43,9 +43,12 @@ import Testing
                 "INSERT INTO systole.observation VALUES (\(id), \(Fixture.at(50)), 1)")
             try await writer.run("SELECT count(*) FROM systole.observation")
             // Would wait for the open transaction, if attaching took a lock that it stands against.
-            try await database.pool.run("SET lock_timeout = '100ms'")
-            let made = try await database.pool.number(
-                "SELECT systole.ensure_partitions('2001-01-01', '2003-06-01') AS n")
+            let made = try await database.pool.transaction { db in
+                try db.run("SET LOCAL lock_timeout = '100ms'")
+                return try db.run(
+                    "SELECT systole.ensure_partitions('2001-01-01', '2003-06-01') AS n"
+                ).only().int("n")
+            }
             #expect(made == 3)
             try await writer.run("COMMIT")
             await writer.close()

@@ -71,8 +71,8 @@ import Testing
                 ORDER BY channel, first_sample
                 """)
             #expect(try forms.map { try $0.bool("narrow") } == [true, false, true])
-            #expect(try forms[0].double("vmin") == Double(Float(-32_778.0 / 200)))
-            #expect(try forms[0].double("vmax") == Double(Float(32_757.0 / 200)))
+            #expect(try forms[0].double("vmin") == -163.89)
+            #expect(try forms[0].double("vmax") == 163.785)
             #expect(try forms[2].optionalDouble("vmin") == nil)
         }
     }
@@ -123,7 +123,9 @@ import Testing
             #expect(third == .replaced(id: first.id))
             #expect(chunks == other)
             let keys = try await database.pool.transaction { db in
-                try ["", "ward3/", "ward4"].map { try RecordingStore.keys(startingWith: $0, in: db) }
+                try ["", "ward3/", "ward4"].map {
+                    try RecordingStore.keys(startingWith: $0, in: db)
+                }
             }
             #expect(keys == [["ward3/0001"], ["ward3/0001"], []])
         }

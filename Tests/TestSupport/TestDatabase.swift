@@ -47,6 +47,14 @@ package struct TestDatabase: Sendable {
             name: name, configuration: configuration, pool: Pool(configuration, limits: limits))
     }
 
+    /// How another process connects, as its `DATABASE_URL`.
+    package var url: String {
+        configuration.parameters.sorted { $0.key < $1.key }.map { keyword, value in
+            let quoted = value.replacing("\\", with: "\\\\").replacing("'", with: "\\'")
+            return "\(keyword)='\(quoted)'"
+        }.joined(separator: " ")
+    }
+
     /// Closes the pool and drops the database, whoever is still connected to it.
     package func drop() async throws {
         await pool.close()

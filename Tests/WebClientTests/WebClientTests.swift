@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import WebClient
 
@@ -14,7 +15,7 @@ import WebClient
 
     @Test func `a request arrives as it was written, and its answer comes back whole`() async throws
     {
-        let receiver = try Receiver { _ in
+        let receiver = try WebReceiver { _ in
             .answer(status: 201, headers: ["X-Seen:  yes "], body: Array("grüß".utf8))
         }
         defer { receiver.stop() }
@@ -42,19 +43,20 @@ import WebClient
     }
 
     @Test func `a body of a megabyte goes out at once, without asking to continue`() async throws {
-        let receiver = try Receiver(status: 204)
+        let receiver = try WebReceiver(status: 204)
         defer { receiver.stop() }
         let client = Self.client()
         let body = (0..<1_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
         let answer = try await client.send(
             WebRequest(.put, client.url(receiver.root), body: body))
         #expect(answer.status == 204)
-        #expect(receiver.received.first?.body == body)
+        let isWhole = receiver.received.first?.body == body
+        #expect(isWhole)
         #expect(receiver.received.first?.requestLine == "PUT / HTTP/1.1")
     }
 
     @Test func `an empty body is sent as one of length zero`() async throws {
-        let receiver = try Receiver(status: 200)
+        let receiver = try WebReceiver(status: 200)
         defer { receiver.stop() }
         let client = Self.client()
         _ = try await client.send(WebRequest(.post, client.url(receiver.root)))
@@ -62,7 +64,7 @@ import WebClient
     }
 
     @Test func `requests in sequence share one connection`() async throws {
-        let receiver = try Receiver(status: 204)
+        let receiver = try WebReceiver(status: 204)
         defer { receiver.stop() }
         let client = Self.client()
         for _ in 0..<5 {
@@ -73,7 +75,7 @@ import WebClient
     }
 
     @Test func `many requests at once are all answered, each with its own body`() async throws {
-        let receiver = try Receiver { .answer(status: 200, body: $0.body) }
+        let receiver = try WebReceiver { .answer(status: 200, body: $0.body) }
         defer { receiver.stop() }
         let client = Self.client()
         let url = try client.url(receiver.root)
@@ -91,7 +93,7 @@ import WebClient
 
     @Test(arguments: [301, 302, 303, 307, 308])
     func `a redirect is an answer and is not followed`(status: Int) async throws {
-        let receiver = try Receiver { _ in
+        let receiver = try WebReceiver { _ in
             .answer(status: status, headers: ["Location: /elsewhere"])
         }
         defer { receiver.stop() }
@@ -134,7 +136,7 @@ import WebClient
 
     @Test(arguments: failures)
     func `a receiver that misbehaves gives a typed error`(_ failure: Failure) async throws {
-        let receiver = try Receiver { _ in failure.conduct }
+        let receiver = try WebReceiver { _ in failure.conduct }
         defer { receiver.stop() }
         let client = Self.client()
         let request = try WebRequest(.post, client.url(receiver.root), body: [1])
@@ -143,15 +145,16 @@ import WebClient
 
     @Test func `an answer of exactly the limit is read`() async throws {
         let body = [UInt8](repeating: 7, count: 65536)
-        let receiver = try Receiver { _ in .answer(status: 200, body: body) }
+        let receiver = try WebReceiver { _ in .answer(status: 200, body: body) }
         defer { receiver.stop() }
         let client = Self.client()
         let answer = try await client.send(WebRequest(.get, client.url(receiver.root)))
-        #expect(answer.body == body)
+        let isWhole = answer.body == body
+        #expect(isWhole)
     }
 
     @Test func `a receiver that never answers runs into the time limit`() async throws {
-        let receiver = try Receiver { _ in .stall }
+        let receiver = try WebReceiver { _ in .stall }
         defer { receiver.stop() }
         let client = Self.client(total: .milliseconds(200))
         let request = try WebRequest(.post, client.url(receiver.root), body: [1])
@@ -159,7 +162,7 @@ import WebClient
     }
 
     @Test func `a receiver that does not speak TLS cannot keep the handshake open`() async throws {
-        let receiver = try Receiver { _ in .stall }
+        let receiver = try WebReceiver { _ in .stall }
         defer { receiver.stop() }
         let client = Self.client(connect: .milliseconds(200))
         let request = try WebRequest(.get, client.url("https://127.0.0.1:\(receiver.port)/"))
@@ -167,7 +170,7 @@ import WebClient
     }
 
     @Test func `a port where nobody listens refuses the connection`() async throws {
-        let receiver = try Receiver(status: 200)
+        let receiver = try WebReceiver(status: 200)
         receiver.stop()
         let client = Self.client()
         let request = try WebRequest(.get, client.url(receiver.root))
@@ -175,7 +178,7 @@ import WebClient
     }
 
     @Test func `a name is judged by the address it resolves to, not by its text`() async throws {
-        let receiver = try Receiver(status: 200)
+        let receiver = try WebReceiver(status: 200)
         defer { receiver.stop() }
         // `localhost` passes the URL check here; the socket is refused all the same.
         let client = WebClient(
@@ -207,7 +210,7 @@ import WebClient
 
     @Test func `cancelling the task ends the transfer`() async throws {
         let (arrivals, arrival) = AsyncStream.makeStream(of: Void.self)
-        let receiver = try Receiver { _ in
+        let receiver = try WebReceiver { _ in
             arrival.yield()
             return .stall
         }
@@ -222,7 +225,7 @@ import WebClient
 
     @Test func `a request from a task that is cancelled already is not left hanging`() async throws
     {
-        let receiver = try Receiver { _ in .stall }
+        let receiver = try WebReceiver { _ in .stall }
         defer { receiver.stop() }
         let client = Self.client()
         let request = try WebRequest(.post, client.url(receiver.root), body: [1])
@@ -237,7 +240,7 @@ import WebClient
 
     @Test func `shutting down ends what runs and refuses what comes`() async throws {
         let (arrivals, arrival) = AsyncStream.makeStream(of: Void.self)
-        let receiver = try Receiver { _ in
+        let receiver = try WebReceiver { _ in
             arrival.yield()
             return .stall
         }
@@ -253,7 +256,7 @@ import WebClient
 
     @Test func `no error text carries the path, the headers or the bodies`() async throws {
         for failure in Self.failures {
-            let receiver = try Receiver { _ in failure.conduct }
+            let receiver = try WebReceiver { _ in failure.conduct }
             defer { receiver.stop() }
             let client = Self.client()
             let request = try WebRequest(

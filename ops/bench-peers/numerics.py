@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from protocol import Workload, serve
 
@@ -21,6 +22,36 @@ def sgemm(arguments: list[str]) -> Workload:
     size = int(arguments[0])
     a, b = torch.randn(size, size), torch.randn(size, size)
     return Workload(f"torch {torch.__version__}", lambda: torch.matmul(a, b))
+
+
+def fft_convolution(arguments: list[str]) -> Workload:
+    torch = torch_with_threads()
+    batch, channels, length = map(int, arguments)
+    x, kernels = torch.randn(batch, channels, length), torch.randn(channels, length)
+
+    def convolve():
+        with torch.inference_mode():
+            spectrum = torch.fft.rfft(x, 2 * length) * torch.fft.rfft(kernels, 2 * length)
+            return torch.fft.irfft(spectrum, 2 * length)[..., :length]
+
+    return Workload(f"torch {torch.__version__}", convolve)
+
+
+def reference(name: str):
+    """A workload of the reference's own benchmark."""
+
+    def make(arguments: list[str]) -> Workload:
+        torch = torch_with_threads()
+        folder = os.path.abspath(os.environ["SYSTOLE_REFERENCE"])
+        if not os.path.isdir(folder):
+            raise FileNotFoundError("there is no reference implementation at SYSTOLE_REFERENCE")
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+        import bench_peer
+
+        return Workload(f"torch {torch.__version__}", bench_peer.WORKLOADS[name][1]("eager"))
+
+    return make
 
 
 def ridge(arguments: list[str]):
@@ -56,4 +87,8 @@ def ridge_each(arguments: list[str]) -> Workload:
     return Workload(versions, lambda: [forecast(row[None]) for row in windows])
 
 
-serve({"sgemm": sgemm, "ridge-batch": ridge_batch, "ridge-each": ridge_each})
+serve(
+    {"sgemm": sgemm, "fft-convolution": fft_convolution}
+    | {"ridge-batch": ridge_batch, "ridge-each": ridge_each}
+    | {name: reference(name) for name in ("spacetime_train", "spacetime_inference", "spacetime_inference_prepared")}
+)

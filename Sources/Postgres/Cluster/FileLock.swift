@@ -28,6 +28,8 @@ final class FileLock: Sendable {
     }
 
     deinit {
+        // The number of a process that is gone helps nobody.
+        ftruncate(descriptor, 0)
         close(descriptor)
     }
 

@@ -2,8 +2,9 @@ import Glibc
 
 /// Finding a port of 127.0.0.1 that nobody listens on.
 enum FreePort {
-    /// Tried in this order, so that a machine's first database is found where it was yesterday.
-    static let range: ClosedRange<UInt16> = 54_320...54_419
+    /// Tried in this order, so that a machine's first database is found where it was yesterday;
+    /// below the ports that the system hands out to outgoing connections.
+    static let range: ClosedRange<UInt16> = 15_432...15_531
 
     /// - Parameter preferred: Taken if it is free.
     /// - Returns: A free port.

@@ -89,6 +89,18 @@ package final class PrivateCluster: Sendable {
         return configuration(place, port: server.port)
     }
 
+    /// What `start` would complain about on this machine.
+    ///
+    /// - Returns: A sentence, or nil where PostgreSQL's programs are installed.
+    package static func missingPrograms() -> String? {
+        do throws(ClusterError) {
+            _ = try ServerPrograms(major: nil, user: nil)
+            return nil
+        } catch {
+            return "\(error)"
+        }
+    }
+
     /// Thirty-two characters from the system's own generator.
     @Sendable package static func randomPassword() -> String {
         let alphabet = Array("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")

@@ -26,15 +26,33 @@ extension CSVTable {
         }
         return TimeSeries(channel: column.channel, grid: grid, values: values)
     }
+}
 
-    /// The commonest distance of two times of a channel in microseconds; nil where all of them do
-    /// not lie on one grid.
-    package func stepMicroseconds(of column: Column) -> Int64? {
-        // Whatever the reason, the answer is that there is no regular step.
-        guard let grid = try? GridInference(column, file: file).grid(step: nil),
-            1_000_000 * grid.rate.denominator % grid.rate.numerator == 0
-        else { return nil }
-        return 1_000_000 * grid.rate.denominator / grid.rate.numerator
+/// The step of times that come from a clock which need not be exact.
+package enum RegularStep {
+    /// The commonest distance of two neighbours, if nearly all distances are multiples of it.
+    ///
+    /// - Parameter times: Strictly ascending; three or more, or there is no answer.
+    /// - Returns: Microseconds; nil where one distance in twenty is further than a twentieth of
+    ///   the step from a multiple of it.
+    package static func microseconds(between times: [Timestamp]) -> Int64? {
+        guard times.count >= 3 else { return nil }
+        let step = commonest(times)
+        let regular = zip(times, times.dropFirst()).count { earlier, later in
+            let distance = later.microseconds - earlier.microseconds
+            let nearest = (distance + step / 2) / step * step
+            return nearest > 0 && abs(distance - nearest) <= step / 20
+        }
+        return (times.count - 1 - regular) * 20 <= times.count - 1 ? step : nil
+    }
+
+    /// The commonest distance of two neighbours; of several, the shortest.
+    static func commonest(_ times: [Timestamp]) -> Int64 {
+        var counts: [Int64: Int] = [:]
+        for (earlier, later) in zip(times, times.dropFirst()) {
+            counts[later.microseconds - earlier.microseconds, default: 0] += 1
+        }
+        return counts.max { ($0.value, -$0.key) < ($1.value, -$1.key) }?.key ?? 1
     }
 }
 
@@ -59,7 +77,7 @@ private struct GridInference {
             return try fitted(start: first, rate: SamplingRate(stepMicroseconds: told))
         }
         guard times.count > 1 else { throw error(.oneRow(channel: channel)) }
-        let step = commonestStep()
+        let step = RegularStep.commonest(times)
         let whole = (last.microseconds - first.microseconds) / step
         if whole == Int64(times.count - 1), isRegular(step) {
             return TimeGrid(
@@ -77,15 +95,6 @@ private struct GridInference {
         !times.indices.dropFirst().contains {
             times[$0].microseconds - times[$0 - 1].microseconds != step
         }
-    }
-
-    /// The commonest distance; of several, the shortest.
-    private func commonestStep() -> Int64 {
-        var counts: [Int64: Int] = [:]
-        for i in times.indices.dropFirst() {
-            counts[times[i].microseconds - times[i - 1].microseconds, default: 0] += 1
-        }
-        return counts.max { ($0.value, -$0.key) < ($1.value, -$1.key) }?.key ?? 1
     }
 
     /// A whole number of hertz whose instants were written with rounded times, such as 360 Hz in

@@ -3,7 +3,7 @@ import Glibc
 import Synchronization
 
 /// What a test's receiver does with one connection, once the request has been read.
-enum Conduct: Sendable {
+package enum Conduct: Sendable {
     /// Answers and keeps the connection open for the next request.
     case answer(status: Int, headers: [String] = [], body: [UInt8] = [])
     /// Sends exactly these bytes and closes.
@@ -14,53 +14,77 @@ enum Conduct: Sendable {
 
 /// An HTTP/1.1 receiver on loopback, made of plain sockets so that it shares nothing with the code
 /// under test. One thread accepts; each connection has its own.
-final class Receiver: Sendable {
-    struct Received: Sendable {
-        let requestLine: String
-        let headers: [String: String]
-        let body: [UInt8]
+package final class WebReceiver: Sendable {
+    /// A request as it arrived.
+    package struct Received: Sendable {
+        package let requestLine: String
+        /// By lower-case name.
+        package let headers: [String: String]
+        package let body: [UInt8]
     }
 
-    let port: Int
+    package let port: Int
     private let listener: Int32
     private let conduct: @Sendable (Received) -> Conduct
     private let state = Mutex((received: [Received](), connections: 0))
 
-    var received: [Received] { state.withLock { $0.received } }
-    var connections: Int { state.withLock { $0.connections } }
-    var root: String { "http://127.0.0.1:\(port)" }
+    /// What has arrived so far, in order of arrival.
+    package var received: [Received] { state.withLock { $0.received } }
+    /// Connections accepted so far.
+    package var connections: Int { state.withLock { $0.connections } }
+    package var root: String { "http://127.0.0.1:\(port)" }
 
-    init(_ conduct: @escaping @Sendable (Received) -> Conduct) throws {
+    /// Starts to listen.
+    ///
+    /// - Parameters:
+    ///   - port: Where to; 0 for any free port.
+    ///   - conduct: What to do with each request.
+    /// - Throws: `POSIXError` if nobody can listen there.
+    package init(
+        port: Int = 0, _ conduct: @escaping @Sendable (Received) -> Conduct
+    ) throws {
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = in_port_t(port).bigEndian
         address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        // A receiver that comes back takes the port of the one that went.
+        var reuse: Int32 = 1
+        let size = socklen_t(MemoryLayout<Int32>.size)
+        guard listener >= 0,
+            unsafe setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &reuse, size) == 0
+        else { throw POSIXError(.EMFILE) }
         let bound = unsafe withUnsafeMutablePointer(to: &address) { pointer in
             unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
                 unsafe bind(listener, address, length) == 0 && listen(listener, 64) == 0
                     && getsockname(listener, address, &length) == 0
             }
         }
-        guard listener >= 0, bound else { throw POSIXError(.EADDRINUSE) }
+        guard bound else {
+            close(listener)
+            throw POSIXError(.EADDRINUSE)
+        }
         self.listener = listener
-        port = Int(UInt16(bigEndian: address.sin_port))
+        self.port = Int(UInt16(bigEndian: address.sin_port))
         self.conduct = conduct
         Thread { [self] in accept() }.start()
     }
 
     /// Answers every request with one status.
-    convenience init(status: Int) throws {
+    package convenience init(status: Int) throws {
         try self.init { _ in .answer(status: status) }
     }
 
     /// Stops listening; the port then refuses connections.
-    func stop() {
+    package func stop() {
+        // Closed by the thread that accepts: closed here, its number could become another
+        // receiver's, and that thread would steal from it.
         shutdown(listener, Int32(SHUT_RDWR))
-        close(listener)
     }
 
     private func accept() {
+        defer { close(listener) }
         while true {
             let connection = Glibc.accept(listener, nil, nil)
             guard connection >= 0 else { return }

@@ -1,0 +1,79 @@
+import Learning
+import Models
+import Tensors
+
+/// One optimiser step of SpaceTime at the published sizes: kernels, forward with dropout, the
+/// three-term loss, backward, clipping, AdamW.
+///
+/// Limit: the products of the encoder's MLP and of the closed loop, and the convolutions of
+/// `FFTConvolution` three times over. The opponent is the PyTorch reference with hand-written
+/// adjoints for the recurrences and a fused AdamW.
+enum SpaceTimeTrainStep {
+    static let batch = 50
+
+    static let benchmark = Benchmark("spacetime.train-step", threads: .many) { setting in
+        let configuration = SpaceTimeConfiguration.paper(lag: 336, horizon: 720)
+        var random = RandomStream(seed: 5)
+        let network = SpaceTimeNetwork(configuration, &random)
+        var parameters: Parameters<Float> = network.begin(&random)
+        var gradient = Parameters<Float>(zeros: network.layout)
+        var optimiser = AdamW<Float>(
+            network.layout, schedule: LearningRateSchedule(peak: 1e-3, steps: 100_000),
+            weightDecay: 0.01)
+        let pass = SpaceTimePass<Float>(
+            network, batch: batch, training: true, team: Team(threads: setting.threads))
+        let span = configuration.lag + configuration.horizon
+        let series = (0..<batch * span).map { _ in Float(random.normal()) }
+        let starts = (0..<batch).map { $0 * span }
+        return Contest(
+            what: "batch \(batch), lag \(configuration.lag), horizon \(configuration.horizon), "
+                + "D \(configuration.width), d \(configuration.d), three-term loss, AdamW",
+            work: Work(batch, "windows"),
+            ours: Contestant("SpaceTimePass and AdamW") {
+                pass.load(series: series, starts: starts[...], futures: true)
+                pass.prepare(parameters, auxiliary: true)
+                pass.forward(auxiliary: true, dropoutKey: random.next())
+                let loss = pass.loss(gradient: &gradient)
+                guard loss.isFinite, optimiser.update(&parameters, gradient).norm.isFinite else {
+                    throw BenchmarkError("spacetime.train-step: the loss is no number any more")
+                }
+            },
+            opponents: [
+                setting.peers.opponent(
+                    "PyTorch reference, eager", script: "numerics.py",
+                    workload: "spacetime_train", threads: setting.threads)
+            ])
+    }
+}
+
+/// One forecast of one window by a prepared SpaceTime model, as a worker makes it.
+///
+/// Limit: memory; the prepared forecast operators are 128 · 720 · 64 numbers, 24 MB, which pass
+/// through the core once unless the preparation shrinks them.
+enum SpaceTimeForecast {
+    static let benchmark = Benchmark("spacetime.forecast") { setting in
+        let configuration = SpaceTimeConfiguration.paper(lag: 336, horizon: 720)
+        var random = RandomStream(seed: 6)
+        let network = SpaceTimeNetwork(configuration, &random)
+        let prepared = PreparedSpaceTime(
+            network, network.begin(&random), horizon: configuration.horizon, batch: 1)
+        let window = Tensor<Float>(
+            [1, configuration.lag],
+            (0..<configuration.lag).map { _ in Float(random.normal()) })
+        let opponent = { (name: String, workload: String) in
+            setting.peers.opponent(
+                name, script: "numerics.py", workload: workload, threads: setting.threads)
+        }
+        return Contest(
+            what: "batch 1, lag \(configuration.lag), horizon \(configuration.horizon), "
+                + "D \(configuration.width), d \(configuration.d), prepared",
+            work: Work(1, "forecasts"),
+            ours: Contestant("PreparedSpaceTime.forecast") {
+                keep(prepared.forecast(windows: window))
+            },
+            opponents: [
+                opponent("PyTorch reference, prepared", "spacetime_inference_prepared"),
+                opponent("PyTorch reference, from the weights", "spacetime_inference"),
+            ])
+    }
+}

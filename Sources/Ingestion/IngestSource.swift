@@ -1,0 +1,86 @@
+import Foundation
+package import Jobs
+package import Logging
+package import Postgres
+package import Series
+import Store
+
+/// The job that pulls once from a registered source: kind `ingest`, `{"source_id": …}`.
+///
+/// It stores as it goes, each part with its cursor in one transaction, so that a run that is
+/// replaced half way does no harm: what it stored is not stored again.
+package struct IngestSource: JobHandler {
+    package let kind = "ingest"
+    package let hasEffects = false
+
+    private let pool: Pool
+    private let connectors: [String: any Connector]
+    private let now: @Sendable () -> Timestamp
+    private let logger: Logger
+
+    /// - Parameters:
+    ///   - pool: The database.
+    ///   - connectors: By the kind of source they read.
+    ///   - now: This machine's clock.
+    ///   - logger: Told about rejected files.
+    package init(
+        pool: Pool, connectors: [String: any Connector] = [FolderConnector.kind: FolderConnector()],
+        now: @escaping @Sendable () -> Timestamp, logger: Logger
+    ) {
+        self.pool = pool
+        self.connectors = connectors
+        self.now = now
+        self.logger = logger
+    }
+
+    private struct Arguments: Decodable {
+        let sourceID: Int64
+
+        enum CodingKeys: String, CodingKey { case sourceID = "source_id" }
+    }
+
+    /// Pulls once; a source that is paused is left alone.
+    package func run(_ lease: Lease, _ context: JobContext) async throws -> Effects {
+        let arguments: Arguments
+        do {
+            arguments = try JSONDecoder().decode(Arguments.self, from: Data(lease.arguments.utf8))
+        } catch {
+            throw PermanentJobError("The arguments of an ingest job are {\"source_id\": number}.")
+        }
+        let source: Source
+        do {
+            source = try await pool.transaction { db in
+                try SourceStore.find(arguments.sourceID, in: db)
+            }
+        } catch let error as StoreError {
+            throw PermanentJobError("Nothing to ingest: \(error.description).")
+        }
+        if source.isPaused { return { _ in } }
+        guard let connector = connectors[source.kind] else {
+            throw PermanentJobError(
+                "Source \"\(source.name)\" is of kind \"\(source.kind)\", which no connector reads."
+            )
+        }
+        let report = try await connector.pull(source, into: pool, now: now()) { report in
+            context.report(fraction: nil, note: report.summary)
+            try context.checkStopped()
+        }
+        log(report, of: source)
+        return { _ in }
+    }
+
+    private func log(_ report: IngestReport, of source: Source) {
+        let level: Logger.Level =
+            report.rejected + report.badRows > 0
+            ? .warning : report.changedAnything ? .info : .debug
+        logger.log(
+            level: level, "ingested",
+            metadata: ["source": "\(source.name)", "report": "\(report.summary)"])
+        // Reasons may quote what stands in a file, so they are for those who ask for them.
+        for rejection in report.rejections {
+            logger.debug(
+                "rejected",
+                metadata: ["file": "\(rejection.file)", "reason": "\(rejection.reason)"])
+        }
+    }
+}

@@ -1,0 +1,86 @@
+import Foundation
+import Postgres
+import Testing
+
+/// `systole up` with its output as a pipe, so that a test can wait for a line.
+private struct Service {
+    let process = Process()
+    private let output = Pipe()
+
+    init(in folder: URL) throws {
+        process.executableURL = URL(filePath: Executable.path)
+        process.arguments = [
+            "up", "--migrations", Executable.package.appending(path: "migrations").path,
+        ]
+        process.currentDirectoryURL = folder
+        process.environment = ["PATH": "/usr/bin:/bin"]
+        process.standardOutput = output
+        process.standardInput = FileHandle.nullDevice
+        try process.run()
+    }
+
+    /// Reads on a thread of its own until a line begins with `word`, or the output ends.
+    func lines(until word: String) async -> [String] {
+        let handle = output.fileHandleForReading
+        return await withCheckedContinuation { continuation in
+            Thread.detachNewThread {
+                var text = ""
+                while true {
+                    let data = handle.availableData
+                    text += String(decoding: data, as: UTF8.self)
+                    let lines = text.split(separator: "\n").map(String.init)
+                    if data.isEmpty || lines.contains(where: { $0.hasPrefix(word) }) {
+                        continuation.resume(returning: lines)
+                        return
+                    }
+                }
+            }
+        }
+    }
+
+    func stop() async -> Int32 {
+        process.terminate()
+        _ = await lines(until: "stopped")
+        process.waitUntilExit()
+        return process.terminationStatus
+    }
+}
+
+@Suite struct UpTests {
+    @Test func `up starts everything once, and a second one is refused with its number`()
+        async throws
+    {
+        // Where every user may enter, since the server does not run as root.
+        let folder = URL(filePath: "/tmp/systole-up-\(UUID().uuidString.prefix(8))")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+
+        let service = try Service(in: folder)
+        let lines = await service.lines(until: "ready")
+        #expect(lines.contains { $0.hasPrefix("connect: psql ") })
+        #expect(lines.last?.hasPrefix("ready") == true, "\(lines)")
+
+        let second = try Executable.run(["up"], in: folder)
+        #expect(second.status == 1)
+        #expect(second.errors.contains("process \(service.process.processIdentifier)"))
+
+        let migrations = Executable.package.appending(path: "migrations").path
+        let doctor = try Executable.run(["doctor", "--migrations", migrations], in: folder)
+        #expect(doctor.status == 0, "\(doctor.output)")
+        #expect(doctor.output.contains("workers: 2 run"))
+
+        #expect(await service.stop() == 0)
+        #expect(try PrivateCluster.running(in: folder.path + "/.systole") == nil)
+    }
+
+    @Test func `doctor says what is wrong and ends with 1`() throws {
+        try withTemporaryFolder { folder in
+            let doctor = try Executable.run(
+                ["doctor", "--json"], in: folder,
+                environment: ["DATABASE_URL": "postgresql://ann:hunter2@127.0.0.1:1/plant"])
+            #expect(doctor.status == 1)
+            #expect(doctor.output.contains(#""state" : "wrong""#))
+            #expect(!(doctor.output + doctor.errors).contains("hunter2"))
+        }
+    }
+}

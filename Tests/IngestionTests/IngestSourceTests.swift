@@ -1,0 +1,107 @@
+import Foundation
+import Jobs
+import Logging
+import Postgres
+import Series
+import Signals
+import Store
+import Testing
+import TestSupport
+
+@testable import Ingestion
+
+@Suite struct IngestSourceTests {
+    private func handler(_ pool: Pool) -> IngestSource {
+        IngestSource(pool: pool, now: { SourceFolder.now }, logger: Logger(label: "test"))
+    }
+
+    private func context() -> JobContext {
+        JobContext(deadline: ContinuousClock.now + .seconds(60))
+    }
+
+    private func lease(_ arguments: String) -> Lease {
+        Lease(jobID: 1, number: 1, kind: "ingest", arguments: arguments)
+    }
+
+    @Test func `a registered source is pulled by its job, and has a schedule`() async throws {
+        try await withSourceFolder { folder in
+            try folder.write("a.csv", "time,a\n2020-01-01,1\n2020-01-02,2\n2020-01-03,3\n")
+            let settings = folder.settings
+            let source = try await folder.pool.transaction { db in
+                try FolderSource.register(
+                    name: "plant", settings: settings, every: .seconds(60), in: db)
+            }
+            _ = try await handler(folder.pool).run(
+                lease("{\"source_id\": \(source.id)}"), context())
+            #expect(try await folder.observations().count == 3)
+            let schedules = try await folder.pool.run(
+                "SELECT kind, args ->> 'source_id' AS source FROM systole.schedules")
+            #expect(try schedules.map { try $0.text("kind") } == ["ingest"])
+            #expect(try schedules.map { try $0.text("source") } == ["\(source.id)"])
+        }
+    }
+
+    @Test func `a paused source is left alone`() async throws {
+        try await withSourceFolder { folder in
+            try folder.write("a.csv", "time,a\n2020-01-01,1\n")
+            let settings = folder.settings
+            let source = try await folder.pool.transaction { db in
+                let source = try FolderSource.register(
+                    name: "plant", settings: settings, every: .seconds(60), in: db)
+                try SourceStore.setPaused(true, name: "plant", in: db)
+                return source
+            }
+            _ = try await handler(folder.pool).run(
+                lease("{\"source_id\": \(source.id)}"), context())
+            #expect(try await folder.observations() == [])
+        }
+    }
+
+    @Test func `a removed source has no schedule, and its job is given up`() async throws {
+        try await withSourceFolder { folder in
+            let settings = folder.settings
+            let source = try await folder.pool.transaction { db in
+                let source = try FolderSource.register(
+                    name: "plant", settings: settings, every: .seconds(60), in: db)
+                try FolderSource.remove(name: "plant", in: db)
+                return source
+            }
+            let left = try await folder.pool.run("SELECT name FROM systole.schedules")
+            #expect(left.isEmpty)
+            await #expect(throws: PermanentJobError.self) {
+                try await handler(folder.pool).run(
+                    lease("{\"source_id\": \(source.id)}"), context())
+            }
+        }
+    }
+
+    @Test(arguments: ["{}", "[]", "{\"source_id\": \"x\"}", "{\"source_id\": 99}"])
+    func `arguments that make no sense are not tried again`(arguments: String) async throws {
+        try await withSourceFolder { folder in
+            await #expect(throws: PermanentJobError.self) {
+                try await handler(folder.pool).run(lease(arguments), context())
+            }
+        }
+    }
+
+    @Test func `a source of an unknown kind is not tried again`() async throws {
+        try await withSourceFolder { folder in
+            let source = try await folder.pool.transaction { db in
+                try SourceStore.add(name: "x", kind: "pigeon", settings: "{}", in: db)
+            }
+            let error = await #expect(throws: PermanentJobError.self) {
+                try await handler(folder.pool).run(
+                    lease("{\"source_id\": \(source.id)}"), context())
+            }
+            #expect(error?.message.contains("pigeon") == true)
+        }
+    }
+
+    @Test func `settings survive their JSON, and what is not told has its default`() throws {
+        var settings = FolderSettings(paths: ["/a"], renames: ["OT": "oil_temp"])
+        settings.csv.delimiter = ";"
+        settings.settleSeconds = 0
+        #expect(try FolderSettings(json: settings.json()) == settings)
+        #expect(try FolderSettings(json: #"{"paths": ["/a"]}"#) == FolderSettings(paths: ["/a"]))
+    }
+}
