@@ -140,6 +140,11 @@ BEGIN
     SELECT min(at), max(at) INTO due_from, due_to FROM systole.late_observation
     WHERE reason = 'future' AND at <= now();
     IF due_from IS NULL THEN RETURN 0; END IF;
+    -- Like every writer of a series, so that none is surprised by a row it did not see.
+    PERFORM FROM systole.series WHERE series_id IN (
+        SELECT l.series_id FROM systole.late_observation AS l
+        WHERE l.reason = 'future' AND l.at BETWEEN due_from AND due_to)
+    ORDER BY series_id FOR NO KEY UPDATE;
     PERFORM systole.ensure_partitions(due_from, due_to);
     WITH due AS (
         DELETE FROM systole.late_observation

@@ -22,6 +22,7 @@ INSERT INTO systole.webhook_event_type (type, description) VALUES
     ('forecast.completed', 'A forecast was issued.'),
     ('forecast.failed', 'A forecast job failed for good.'),
     ('model.promoted', 'Another model of a series went live.'),
+    ('recording.damaged', 'A recording could be stored in part only.'),
     ('series.extended', 'Observations were stored.'),
     ('data.gap', 'A series stopped delivering.'),
     ('data.resumed', 'A series delivers again.'),
@@ -139,7 +140,7 @@ CREATE FUNCTION systole.webhook_url_fault(url text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
     scheme    text := lower(substring(url FROM '^([A-Za-z][A-Za-z0-9+.-]*)://'));
-    authority text := substring(url FROM '^[A-Za-z][A-Za-z0-9+.-]*://([^/?#\\]*)');
+    authority text := substring(url FROM '^[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)');
     host      text := lower(substring(authority FROM '^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::[0-9]{1,5})?$'));
     port      integer := substring(authority FROM ':([0-9]{1,5})$');
 BEGIN
@@ -147,8 +148,9 @@ BEGIN
         WHEN url IS NULL OR url = '' THEN 'the webhook address is empty'
         WHEN length(url) > 2048 THEN
             format('the webhook address has %s characters; accepted: up to 2048', length(url))
-        WHEN url ~ '[^\x21-\x7e]' THEN
-            'the webhook address has a space, a control character or one outside ASCII'
+        -- A backslash is a slash to some readers of URLs and a letter to others.
+        WHEN url ~ '[^\x21-\x5b\x5d-\x7e]' THEN
+            'the webhook address has a space, a backslash, a control character or one outside ASCII'
         WHEN scheme IS NULL THEN 'the webhook address has no scheme'
         WHEN scheme NOT IN ('https', 'http') THEN
             format('the webhook address starts with %s://', scheme)
@@ -203,10 +205,13 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT coalesce(jsonb_object_agg(key, value), '{}')
     FROM jsonb_each(data)
     WHERE jsonb_typeof(value) NOT IN ('object', 'array')
-        AND key = ANY ('{series,series_id,recording_id,source_id,endpoint_id,incident_id,
-            incident_seq,job_id,model_id,previous_model_id,forecast_id,family,version,stage,kind,state,severity,
-            score,direction,from,until,at,opened_at,closed_at,resolved_at,issued_at,data_until,
-            horizon,steps,rows,attempt,reason,error_class,link,schema}'::text[])
+        AND key = ANY (ARRAY[
+            'series', 'series_id', 'recording', 'recording_id', 'source_id', 'endpoint_id', 'job_id',
+            'model_id', 'previous_model_id', 'forecast_id', 'incident_id', 'incident_seq',
+            'family', 'version', 'stage', 'kind', 'state', 'direction', 'severity', 'score',
+            'peak_at', 'peak_score', 'threshold', 'from', 'until', 'at', 'opened_at', 'resolved_at', 'issued_at',
+            'data_until', 'horizon', 'steps', 'rows', 'attempt', 'reason', 'error_class', 'link',
+            'schema'])
 $$;
 COMMENT ON FUNCTION systole.webhook_thin IS
     'The part of an event''s data that a thin webhook carries: known identifiers, states, times and '
@@ -417,8 +422,8 @@ COMMENT ON VIEW systole.webhooks IS
     'disabled_at: when it is disabled unless an attempt succeeds, five days after the first failure.';
 
 CREATE VIEW systole.webhook_log AS
-SELECT d.delivery_id, d.endpoint_id, e.url, d.event_type, d.message_id, d.state,
-    a.attempt, a.at, a.status, a.error_class, a.reason, a.milliseconds, a.remote_address, a.answer_bytes,
+SELECT d.delivery_id, d.endpoint_id, e.url, d.event_type, d.message_id, d.state, d.attempts,
+    d.finished_at, a.attempt, a.at, a.status, a.error_class, a.reason, a.milliseconds, a.remote_address, a.answer_bytes,
     encode(a.answer_head, 'escape') AS answer_head,
     CASE WHEN d.state = 'waiting' THEN d.next_try_at END AS next_try_at,
     d.event_id, d.created_at
@@ -427,7 +432,8 @@ JOIN systole.webhook_endpoint AS e USING (endpoint_id)
 LEFT JOIN systole.webhook_attempt AS a USING (delivery_id);
 COMMENT ON VIEW systole.webhook_log IS
     'Every delivery and its attempts, one row an attempt; attempt is NULL where none was made yet. '
-    'state: waiting, running, accepted (answered 2xx) or exhausted (given up).';
+    'state: waiting, running, accepted (answered 2xx) or exhausted (given up). attempts counts those '
+    'of the delivery since it was made or replayed; the columns from attempt on are one attempt''s.';
 
 REVOKE ALL ON
     systole.webhook_endpoint, systole.webhook_delivery, systole.webhook_attempt,

@@ -16,8 +16,10 @@ struct ObservationLimits {
 /// The observations of one series on their way into the database: in order, each instant once.
 struct PendingBatch {
     let id: SeriesID
-    /// Ascending, every instant once.
+    /// What is to be stored as new; ascending, every instant once.
     private(set) var rows: [Observation] = []
+    /// What is to replace a stored value; ascending, every instant once.
+    private(set) var revisions: [Observation] = []
     private(set) var parked: [(row: Observation, reason: String)] = []
     var counts = AppendCounts()
     /// Whether the database has observations between the first and the last row.
@@ -88,14 +90,34 @@ struct PendingBatch {
         rows = kept
     }
 
-    /// Takes in how the comparison with the stored observations came out.
-    mutating func record(inserted: Int, differing: Int, rule: ConflictRule) {
-        counts.inserted += inserted
-        switch rule {
-        case .keep: counts.conflicting += differing
-        case .revise: counts.revised += differing
+    /// Takes every row for new.
+    mutating func acceptAll() { counts.inserted += rows.count }
+
+    /// Leaves the rows that are not stored yet, and those that replace a stored value.
+    ///
+    /// - Parameters:
+    ///   - stored: The stored observations at the instants of `rows`, and maybe others; ascending.
+    ///   - rule: What happens where a value differs.
+    mutating func settle(against stored: [Observation], rule: ConflictRule) {
+        var new: [Observation] = []
+        var next = stored.startIndex
+        for row in rows {
+            while next < stored.endIndex, stored[next].at < row.at { next += 1 }
+            guard next < stored.endIndex, stored[next].at == row.at else {
+                new.append(row)
+                continue
+            }
+            if stored[next].value == row.value {
+                counts.duplicate += 1
+            } else if rule == .keep {
+                counts.conflicting += 1
+            } else {
+                counts.revised += 1
+                revisions.append(row)
+            }
         }
-        counts.duplicate += rows.count - inserted - differing
+        rows = new
+        counts.inserted += new.count
     }
 
     /// The runs of calendar years, in UTC, in which rows lie.

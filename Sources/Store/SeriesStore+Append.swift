@@ -69,10 +69,9 @@ extension SeriesStore {
                 """)
         }
         try markOverlapping(&pending, in: db)
-        let fresh = pending.indices.filter { !pending[$0].overlaps }
-        try copy(fresh.map { pending[$0] }, into: "systole.observation", in: db)
-        for index in fresh { pending[index].counts.inserted = pending[index].rows.count }
-        try merge(&pending, rule: rule, in: db)
+        try StoredRows.compare(&pending, rule: rule, in: db)
+        try copy(pending, in: db)
+        try revise(pending, in: db)
         return pending.map(\.counts)
     }
 
@@ -114,80 +113,9 @@ extension SeriesStore {
         for (index, row) in zip(filled, rows) { pending[index].overlaps = try row.bool("overlaps") }
     }
 
-    /// Compares the batches that meet stored observations with them, row by row.
-    private static func merge(
-        _ pending: inout [PendingBatch], rule: ConflictRule, in db: borrowing Session
-    ) throws {
-        let overlapping = pending.indices.filter { pending[$0].overlaps }
-        guard !overlapping.isEmpty else { return }
-        try makeIncoming(in: db)
-        try copy(overlapping.map { pending[$0] }, into: "pg_temp.systole_incoming", in: db)
-        let first = overlapping.map { pending[$0].first }.min() ?? 0
-        let last = overlapping.map { pending[$0].last }.max() ?? 0
-        // The range lets the planner leave out partitions.
-        let range: SQL = """
-            o.series_id = i.series_id AND o.at = i.at AND o.at BETWEEN
-            \(Timestamp(microseconds: first)) AND \(Timestamp(microseconds: last))
-            """
-        let differing = try counts(
-            rule == .revise
-                ? """
-                WITH changed AS (
-                    UPDATE systole.observation AS o SET value = i.value
-                    FROM pg_temp.systole_incoming AS i WHERE \(range) AND o.value <> i.value
-                    RETURNING o.series_id)
-                SELECT series_id, count(*) AS rows FROM changed GROUP BY series_id
-                """
-                : """
-                SELECT i.series_id, count(*) AS rows
-                FROM pg_temp.systole_incoming AS i
-                JOIN systole.observation AS o ON \(range) AND o.value <> i.value
-                GROUP BY i.series_id
-                """, in: db)
-        let inserted = try counts(
-            """
-            WITH stored AS (
-                INSERT INTO systole.observation (series_id, at, value)
-                SELECT series_id, at, value FROM pg_temp.systole_incoming ORDER BY series_id, at
-                ON CONFLICT (series_id, at) DO NOTHING RETURNING series_id)
-            SELECT series_id, count(*) AS rows FROM stored GROUP BY series_id
-            """, in: db)
-        for index in overlapping {
-            pending[index].record(
-                inserted: inserted[pending[index].id] ?? 0,
-                differing: differing[pending[index].id] ?? 0, rule: rule)
-        }
-    }
-
-    private static func counts(
-        _ sql: SQL, in db: borrowing Session
-    ) throws -> [SeriesID: Int] {
-        var counts: [SeriesID: Int] = [:]
-        for row in try db.run(sql) {
-            counts[SeriesID(try row.int64("series_id"))] = try row.int("rows")
-        }
-        return counts
-    }
-
-    private static func makeIncoming(in db: borrowing Session) throws {
-        let known = try db.run(
-            "SELECT to_regclass('pg_temp.systole_incoming') IS NOT NULL AS known")
-        if try known.only().bool("known") {
-            try db.run("TRUNCATE pg_temp.systole_incoming")
-            return
-        }
-        try db.run(
-            """
-            CREATE TEMPORARY TABLE systole_incoming
-                (series_id bigint, at timestamptz, value double precision) ON COMMIT DELETE ROWS
-            """)
-    }
-
-    private static func copy(
-        _ batches: [PendingBatch], into table: String, in db: borrowing Session
-    ) throws {
+    private static func copy(_ batches: [PendingBatch], in db: borrowing Session) throws {
         guard batches.contains(where: { !$0.rows.isEmpty }) else { return }
-        try db.copyIn("\(table) (series_id, at, value)") { copy in
+        try db.copyIn("systole.observation (series_id, at, value)") { copy in
             for batch in batches {
                 for row in batch.rows {
                     try copy.startRow(columns: 3)
@@ -199,20 +127,41 @@ extension SeriesStore {
         }
     }
 
+    private static func revise(_ batches: [PendingBatch], in db: borrowing Session) throws {
+        for batch in batches {
+            for block in batch.revisions.blocks(of: StoredRows.blockRows) {
+                // The range lets the planner leave out partitions.
+                try db.run(
+                    """
+                    UPDATE systole.observation AS o SET value = u.value
+                    FROM unnest(
+                        \(block.map(\.at.microseconds))::bigint[],
+                        \(block.map(\.value))::double precision[]) AS u (at, value)
+                    WHERE o.series_id = \(batch.id)
+                        AND o.at = systole.instant_at('1970-01-01 00:00:00+00', u.at, 1)
+                        AND o.at BETWEEN \(block[block.startIndex].at)
+                            AND \(block[block.endIndex - 1].at)
+                    """)
+            }
+        }
+    }
+
     /// Puts rows outside the accepted range aside with the reason.
     private static func park(_ batches: [PendingBatch], in db: borrowing Session) throws {
-        for batch in batches where !batch.parked.isEmpty {
-            try db.run(
-                """
-                INSERT INTO systole.late_observation (series_id, at, value, reason)
-                SELECT \(batch.id)::bigint,
-                    systole.instant_at('1970-01-01 00:00:00+00', u.at, 1), u.value, u.reason
-                FROM unnest(
-                    \(batch.parked.map(\.row.at.microseconds))::bigint[],
-                    \(batch.parked.map(\.row.value))::double precision[],
-                    \(batch.parked.map(\.reason))::text[]) AS u (at, value, reason)
-                ON CONFLICT ON CONSTRAINT late_observation_pkey DO NOTHING
-                """)
+        for batch in batches {
+            for block in batch.parked.blocks(of: StoredRows.blockRows) {
+                try db.run(
+                    """
+                    INSERT INTO systole.late_observation (series_id, at, value, reason)
+                    SELECT \(batch.id)::bigint,
+                        systole.instant_at('1970-01-01 00:00:00+00', u.at, 1), u.value, u.reason
+                    FROM unnest(
+                        \(block.map(\.row.at.microseconds))::bigint[],
+                        \(block.map(\.row.value))::double precision[],
+                        \(block.map(\.reason))::text[]) AS u (at, value, reason)
+                    ON CONFLICT ON CONSTRAINT late_observation_pkey DO NOTHING
+                    """)
+            }
         }
     }
 }

@@ -21,7 +21,10 @@ package struct WebURL: Hashable, Sendable {
             throw .tooLong(limit: Self.lengthMaximum)
         }
         guard text.utf8.allSatisfy({ $0 < 0x80 }) else { throw .notASCII }
-        guard text.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7f }) else { throw .malformed }
+        // A backslash is a slash to some readers of URLs and a letter to others.
+        guard text.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7f && $0 != UInt8(ascii: "\\") }) else {
+            throw .malformed
+        }
         let parts = try URLParts(text)
         let accepted = policy.plainHTTP ? ["https", "http"] : ["https"]
         guard accepted.contains(parts.scheme) else {

@@ -23,7 +23,7 @@ import WebClient
             ("add_webhook('https://ä.example/')", "SY004", "one outside ASCII"),
             (#"add_webhook(E'https://a.example/\nX')"#, "SY004", "a control character"),
             ("add_webhook('https://u:s3cret@a.example/')", "SY004", "a user name or password"),
-            (#"add_webhook('https://a.example\\@b.example/')"#, "SY004", ""),
+            (#"add_webhook('https://a.example\@b.example/')"#, "SY004", "a backslash"),
             ("add_webhook('https://a.example:99999/')", "SY004", "names port 99999"),
             ("add_webhook('https://a.example:x/')", "SY004", "names no usable host"),
             (

@@ -132,6 +132,66 @@ import Testing
         }
     }
 
+    struct Resent: CustomTestStringConvertible, Sendable {
+        let testDescription: String
+        let stored: Int
+        /// Every how many hours a row is sent again.
+        let stride: Int
+        let sent: Int
+    }
+
+    /// Each takes another way through the comparison with what is stored.
+    @Test(arguments: [
+        Resent(testDescription: "few rows", stored: 50, stride: 1, sent: 60),
+        Resent(testDescription: "several blocks", stored: 24_000, stride: 1, sent: 25_000),
+        Resent(testDescription: "sparse over dense", stored: 24_000, stride: 7, sent: 3500),
+        Resent(testDescription: "dense over sparse", stored: 120, stride: 1, sent: 2000),
+    ])
+    func `rows that are sent again are told apart one by one`(_ c: Resent) async throws {
+        try await withTestDatabase { database in
+            let hours = (0..<c.sent).map { $0 * c.stride }
+            let rows = hours.map { hour in
+                let isChanged = hour % 10 == 0
+                return Observation(
+                    at: Fixture.at(hour), value: Double(hour) + (isChanged ? 0.5 : 0))
+            }
+            let known = hours.count { $0 < c.stored }
+            let changed = hours.count { $0 < c.stored && $0 % 10 == 0 }
+            let (kept, revised, again) = try await database.pool.transaction { db in
+                let ids = try ["a", "b"].map { try Fixture.series($0, in: db) }
+                for id in ids { try SeriesStore.append(Fixture.hourly(c.stored), to: id, in: db) }
+                return (
+                    try SeriesStore.append(rows, to: ids[0], in: db),
+                    try SeriesStore.append(rows, to: ids[1], onConflict: .revise, in: db),
+                    try SeriesStore.append(rows, to: ids[1], in: db)
+                )
+            }
+            let new = c.sent - known
+            #expect(
+                kept
+                    == AppendCounts(
+                        inserted: new, duplicate: known - changed, conflicting: changed))
+            #expect(
+                revised
+                    == AppendCounts(inserted: new, duplicate: known - changed, revised: changed))
+            #expect(again == AppendCounts(duplicate: c.sent))
+        }
+    }
+
+    @Test func `many small batches are compared together`() async throws {
+        try await withTestDatabase { database in
+            let counts = try await database.pool.transaction { db in
+                let ids = try (0..<250).map { try Fixture.series("s\($0)", in: db) }
+                let first = ids.map { ($0, Fixture.hourly(3)) }
+                _ = try SeriesStore.append(first, onConflict: .keep, in: db)
+                let second = ids.map { ($0, Fixture.hourly(3, from: 1)) }
+                return try SeriesStore.append(second, onConflict: .keep, in: db)
+            }
+            let expected = AppendCounts(inserted: 1, duplicate: 2)
+            #expect(counts == Array(repeating: expected, count: 250))
+        }
+    }
+
     @Test func `early and future rows are parked, and merged when their time has come`()
         async throws
     {

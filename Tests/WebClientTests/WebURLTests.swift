@@ -41,6 +41,7 @@ import WebClient
         Case("https://exämple.org/", .notASCII),
         Case("https://example.org/a b", .malformed),
         Case("https://example.org/\r\nX: y", .malformed),
+        Case(#"https://example.org\@10.0.0.1/"#, .malformed),
         Case("https://", .malformed),
         Case("example.org/hook", .malformed),
         Case("", .malformed),
