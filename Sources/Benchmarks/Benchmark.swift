@@ -50,7 +50,8 @@ struct Contest {
     /// How much one run gets through.
     let work: Work
     let ours: Contestant
-    /// The first one is the opponent of the report; the others are told beside it.
+    /// The first one that is present is the opponent of the report; the others are told beside
+    /// it.
     let opponents: [Opponent]
     /// Puts away what was prepared.
     var finish: () async throws -> Void = {}

@@ -39,7 +39,14 @@ struct Comparison {
 
     /// Reads an earlier report.
     static func load(_ path: String) throws -> Report {
-        try JSONDecoder().decode(Report.self, from: Data(contentsOf: URL(filePath: path)))
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw BenchmarkError("\(path) cannot be read")
+        }
+        do {
+            return try JSONDecoder().decode(Report.self, from: data)
+        } catch {
+            throw BenchmarkError("\(path) is no report of ops/bench --json")
+        }
     }
 
     var slower: [Line] { lines.filter(\.isSlower) }

@@ -57,13 +57,14 @@ extension Report {
         let medianSeconds: Double
         /// (p90 − p10) ÷ median over the rounds.
         let spread: Double
-        /// Null where nobody could be compared with; `opponentNote` says why.
+        /// Null where nobody could be compared with.
         let opponent: String?
         let opponentMedianSeconds: Double?
         /// Opponent ÷ ours: above one where ours is faster.
         let ratio: Double?
 
         let opponentSpread: Double?
+        /// Why the one that is meant to be compared with is not; null where it is.
         let opponentNote: String?
         let opponentPeakMemoryBytes: Int?
         /// Further opponents of the same rounds.

@@ -60,17 +60,21 @@ struct Runner {
         let opponents = try contest.opponents.map { opponent in
             try Placed(opponent) { theirs.removeFirst() }
         }
-        let first = opponents.first
+        // Whoever is absent leaves the first place to the next one, which is then named.
+        let place = opponents.firstIndex(where: \.isPresent)
+        let first = place.map { opponents[$0] }
+        let others = opponents.indices.filter { index in
+            // The absence of the first one is told in the note.
+            index != place && (index > 0 || opponents[index].isPresent)
+        }.map { opponents[$0] }
         return Report.Entry(
             name: benchmark.name, threads: setting.threads, medianSeconds: ours.median,
-            spread: ours.spread, opponent: first?.isPresent == true ? first?.name : nil,
+            spread: ours.spread, opponent: first?.name,
             opponentMedianSeconds: first?.summary?.median, ratio: first?.ratio(to: ours),
             opponentSpread: first?.summary?.spread,
-            opponentNote: first.flatMap { opponent in
-                opponent.note.map { "\(opponent.name): \($0)" }
-            },
+            opponentNote: place == 0 ? nil : opponents.first.flatMap(\.reason),
             opponentPeakMemoryBytes: first?.peakMemoryBytes,
-            otherOpponents: opponents.dropFirst().map { opponent in
+            otherOpponents: others.map { opponent in
                 Report.Other(
                     opponent: opponent.name, medianSeconds: opponent.summary?.median,
                     ratio: opponent.ratio(to: ours), note: opponent.note)
@@ -101,6 +105,9 @@ private struct Placed {
             note = reason
         }
     }
+
+    /// Why it has no figures, with its name; nil where it has.
+    var reason: String? { note.map { "\(name): \($0)" } }
 
     func ratio(to ours: Summary) -> Double? { summary.map { $0.median / ours.median } }
 }

@@ -23,7 +23,11 @@ enum EDFRead {
             opponents: [
                 setting.peers.opponent(
                     "pyedflib readSignal(digital=True)", script: "files.py", workload: "edf",
-                    arguments: [path], threads: setting.threads, check: sum)
+                    arguments: [path], threads: setting.threads, check: sum),
+                .present(
+                    Contestant("plain loop in Swift: read, put bytes together") {
+                        keep(try PlainSamples.words(path, from: 256 * (signals + 1)))
+                    }),
             ])
     }
 

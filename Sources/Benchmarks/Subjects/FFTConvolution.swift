@@ -20,8 +20,10 @@ enum FFTConvolution {
         let scratch = layout.reserve(setting.threads, room)
         let work = Workspace<Float>(layout)
         var random = RandomStream(seed: 4)
-        work.load(x, from: (0..<x.count).map { _ in Float(random.normal()) })
-        work.load(kernels, from: (0..<kernels.count).map { _ in Float(random.normal()) })
+        let signals = (0..<x.count).map { _ in Float(random.normal()) }
+        let filters = (0..<kernels.count).map { _ in Float(random.normal()) }
+        work.load(x, from: signals)
+        work.load(kernels, from: filters)
         let team = Team(threads: setting.threads)
         let sizes = [batch, channels, length].map(String.init)
         return Contest(
@@ -38,7 +40,24 @@ enum FFTConvolution {
             opponents: [
                 setting.peers.opponent(
                     "torch.fft, transforms of twice the length", script: "numerics.py",
-                    workload: "fft-convolution", arguments: sizes, threads: setting.threads)
+                    workload: "fft-convolution", arguments: sizes, threads: setting.threads),
+                .present(
+                    Contestant("plain loop in Swift, one thread") {
+                        keep(plain(signals, filters))
+                    }),
             ])
+    }
+
+    /// The definition, ordered so that the innermost loop runs along a row.
+    private static func plain(_ x: [Float], _ kernels: [Float]) -> [Float] {
+        var y = [Float](repeating: 0, count: x.count)
+        for row in 0..<channels * batch {
+            let (start, kernel) = (row * length, row / batch * length)
+            for shift in 0..<length {
+                let factor = kernels[kernel + shift]
+                for time in shift..<length { y[start + time] += factor * x[start + time - shift] }
+            }
+        }
+        return y
     }
 }

@@ -26,7 +26,12 @@ enum WFDBRead {
             opponents: [
                 setting.peers.opponent(
                     "wfdb.rdrecord(physical=False)", script: "files.py", workload: "wfdb",
-                    arguments: paths, threads: setting.threads, check: sum)
+                    arguments: paths, threads: setting.threads, check: sum),
+                .present(
+                    Contestant("plain loop in Swift: read, put bytes together") {
+                        keep(try PlainSamples.pairs(paths[0] + ".dat"))
+                        keep(try PlainSamples.words(paths[1] + ".dat", from: 0))
+                    }),
             ])
     }
 
