@@ -130,10 +130,13 @@ let package = Package(
         tests(of: "Postgres"),
         tests(of: "WebClient"),
         tests(of: "Store", with: "Series", "Postgres"),
-        tests(of: "Jobs", with: "Postgres"),
+        tests(of: "Jobs", with: "Postgres", lifecycle, logging),
         tests(of: "Ingestion", with: "Series", "Signals", "Store", "Postgres", "Jobs", logging),
         tests(of: "Workflows", with: "Series", "Forecasting", "Store", "Jobs", "Postgres"),
-        tests(of: "Notifications", with: "WebClient", "Store", "Jobs", "Postgres"),
+        tests(
+            of: "Notifications", with: "Series", "WebClient", "Store", "Jobs", "Postgres",
+            lifecycle,
+            logging),
         .testTarget(name: "TidyTests", swiftSettings: strict),
         .testTarget(
             name: "EndToEndTests", dependencies: ["TestSupport", "Postgres"],

@@ -17,12 +17,14 @@ enum MachineExamination {
         let width =
             flags.contains("avx512f") ? "AVX-512" : flags.contains("avx2") ? "AVX2" : "neither AVX2"
         let cores = ProcessInfo.processInfo.activeProcessorCount
-        let found = "\(cores) core\(cores == 1 ? "" : "s") with \(width)"
         let environment = ProcessInfo.processInfo.environment
+        let found =
+            "\(cores) core\(cores == 1 ? "" : "s") with \(width), OpenBLAS for "
+            + "\(ProcessorSetup.openBLASCore), own loops for \(ProcessorSetup.kernelVariant)"
         if let wanted = ProcessorSetup.coreTypeToRequest(environment: environment) {
             return Finding(
-                "processor", .note, "\(found); OpenBLAS uses slower kernels than it could",
-                advice: "set OPENBLAS_CORETYPE=\(wanted)")
+                "processor", .note, "\(found), which is slower than it could be",
+                advice: "set \(ProcessorSetup.variable)=\(wanted)")
         }
         guard width != "neither AVX2" else {
             return Finding(
