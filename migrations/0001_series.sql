@@ -9,7 +9,7 @@
 --   SY005 unknown model                SY013 time range that cannot be stored
 --   SY006 series without a known step  SY014 unknown anomaly or label
 --   SY008 the job failed               SY015 the step of a series cannot change
---   SY020 to SY029 jobs and schedules: 0002_jobs.sql    SY030 to SY039 webhooks: 0004_webhooks.sql
+--   SY020 to SY029 jobs and schedules: 0002_jobs.sql    SY030, SY031 webhooks: 0004_webhooks.sql
 SET LOCAL lock_timeout = '2s';
 
 CREATE SCHEMA IF NOT EXISTS systole;

@@ -3,8 +3,8 @@
 -- Roles come in a later migration; until then nothing here is open to PUBLIC, and the secrets are
 -- in webhook_endpoint alone, which no view repeats.
 --
--- Errors: SY004 unusable webhook address, SY014 unknown webhook endpoint or delivery,
---         SY015 unusable webhook setting.
+-- Errors: SY004 unusable webhook address, SY030 unknown webhook endpoint or delivery,
+--         SY031 unusable webhook setting.
 SET LOCAL lock_timeout = '2s';
 
 -- What can be told -------------------------------------------------------------------------------
@@ -191,14 +191,14 @@ BEGIN
     FOR UPDATE;
     IF found.endpoint_id IS NULL THEN
         RAISE EXCEPTION USING
-            ERRCODE = 'SY014',
+            ERRCODE = 'SY030',
             MESSAGE = format('there is no webhook endpoint %s', coalesce(endpoint_id::text, 'NULL')),
             HINT = 'All endpoints: SELECT * FROM systole.webhooks;';
     END IF;
     RETURN found;
 END $$;
 COMMENT ON FUNCTION systole.webhook_endpoint_of IS
-    'Locks and returns an endpoint that was not removed; raises SY014 where there is none.';
+    'Locks and returns an endpoint that was not removed; raises SY030 where there is none.';
 
 CREATE FUNCTION systole.webhook_thin(data jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
@@ -239,7 +239,7 @@ BEGIN
     WHERE NOT EXISTS (SELECT FROM systole.webhook_event_type AS t WHERE t.type = e);
     IF unknown IS NOT NULL OR coalesce(cardinality(events), 0) = 0 THEN
         RAISE EXCEPTION USING
-            ERRCODE = 'SY015',
+            ERRCODE = 'SY031',
             MESSAGE = coalesce('there is no event type ' || unknown, 'no event type is named'),
             HINT = 'Accepted: ' || (
                 SELECT string_agg(t.type, ', ' ORDER BY t.type) FROM systole.webhook_event_type AS t
@@ -247,7 +247,7 @@ BEGIN
     END IF;
     IF payload IS NULL OR payload NOT IN ('thin', 'full') THEN
         RAISE EXCEPTION USING
-            ERRCODE = 'SY015', MESSAGE = format('there is no payload %L', payload),
+            ERRCODE = 'SY031', MESSAGE = format('there is no payload %L', payload),
             HINT = 'Accepted: thin, full.';
     END IF;
     INSERT INTO systole.webhook_endpoint (url, events, description, payload, secret)
@@ -323,7 +323,7 @@ DECLARE
 BEGIN
     IF overlap IS NULL OR overlap < interval '0' OR overlap > interval '7 days' THEN
         RAISE EXCEPTION USING
-            ERRCODE = 'SY015', MESSAGE = format('two secrets cannot overlap for %s', coalesce(overlap::text, 'NULL')),
+            ERRCODE = 'SY031', MESSAGE = format('two secrets cannot overlap for %s', coalesce(overlap::text, 'NULL')),
             HINT = 'Accepted: from 0 to 7 days.';
     END IF;
     UPDATE systole.webhook_endpoint AS e
@@ -349,7 +349,7 @@ BEGIN
     FOR UPDATE;
     IF found.delivery_id IS NULL THEN
         RAISE EXCEPTION USING
-            ERRCODE = 'SY014',
+            ERRCODE = 'SY030',
             MESSAGE = format(
                 'there is no webhook delivery %s', coalesce(replay_webhook.delivery_id::text, 'NULL')),
             HINT = 'All deliveries: SELECT * FROM systole.webhook_log;';

@@ -52,7 +52,9 @@ struct BacktestCommand: ParsableCommand {
             seeds: try chosenSeeds(), split: Split.informer(rows: series.values.count),
             options: options)
         let line = ProgressLine()
-        let report = try backtest.run(series) { line.show(FittingOptions.progress($0)) }
+        let report = try SensorFile.naming(data, series.channel) {
+            try backtest.run(series) { line.show(FittingOptions.progress($0)) }
+        }
         line.end()
         if json { return try Terminal.json(report) }
         show(report)

@@ -25,7 +25,8 @@ struct ForecastCommand: AsyncParsableCommand {
     @Argument(help: "The CSV file.") var file: String?
     @Option(help: "The column to forecast; not needed where there is only one.") var column: String?
     @Option(help: "A stored series instead of a file.") var series: String?
-    @Option(help: "Steps to forecast, from 1 to 10000.") var horizon: Int?
+    @Option(parsing: .unconditional, help: "Steps to forecast, from 1 to 10000.")
+    var horizon: Int?
     @OptionGroup var fitting: FittingOptions
     @Option(help: "A model that `systole train` wrote, instead of fitting one.") var model: String?
     @Option(help: "Write a chart to this SVG file.") var plot: String?
@@ -64,8 +65,10 @@ struct ForecastCommand: AsyncParsableCommand {
 
     private func forecastFile(_ file: String) throws {
         let past = try SensorFile(path: file, options: table).series(column: column)
-        let fitted = try model.map(Self.load) ?? fitting.fit(past, horizon: horizon ?? 0)
-        let forecast = try fitted.pipeline.forecast(history: past, steps: horizon ?? 0)
+        let (fitted, forecast) = try SensorFile.naming(file, past.channel) {
+            let fitted = try model.map(Self.load) ?? fitting.fit(past, horizon: horizon ?? 0)
+            return (fitted, try fitted.pipeline.forecast(history: past, steps: horizon ?? 0))
+        }
         try show(
             forecast, after: past, actual: nil, anomalies: [],
             family: fitted.pipeline.family.rawValue, reason: fitted.reason)
@@ -140,6 +143,25 @@ struct SensorFile {
         if report.outOfOrder > 0 {
             Terminal.complain("\(report.outOfOrder) rows were out of order and were sorted")
         }
+    }
+
+    /// Runs `body`, and names file and column where the series does not suffice.
+    static func naming<T>(
+        _ file: String, _ channel: Channel, _ body: () throws -> T
+    ) throws -> T {
+        do {
+            return try body()
+        } catch let error as ForecastError {
+            throw Insufficient(file: file, channel: channel.name, error: error)
+        }
+    }
+
+    /// A column that cannot be forecast.
+    struct Insufficient: Error, CustomStringConvertible {
+        let file: String
+        let channel: String
+        let error: ForecastError
+        var description: String { "\(file), column \(channel): \(error)" }
     }
 
     /// The column of that name, or the only one there is.

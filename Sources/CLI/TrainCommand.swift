@@ -23,7 +23,8 @@ struct TrainCommand: AsyncParsableCommand {
     @Argument(help: "The CSV file.") var file: String?
     @Option(help: "The column; not needed where there is only one.") var column: String?
     @Option(help: "A stored series instead of a file.") var series: String?
-    @Option(help: "Steps to forecast, from 1 to 10000.") var horizon: Int?
+    @Option(parsing: .unconditional, help: "Steps to forecast, from 1 to 10000.")
+    var horizon: Int?
     @OptionGroup var fitting: FittingOptions
     @Option(help: "The file that gets the model, from a CSV file.") var out: String?
     @Flag(help: "Print JSON.") var json = false
@@ -53,7 +54,9 @@ struct TrainCommand: AsyncParsableCommand {
 
     private func trainOnFile(_ file: String) throws {
         let past = try SensorFile(path: file, options: table).series(column: column)
-        let fitted = try fitting.fit(past, horizon: horizon ?? 0)
+        let fitted = try SensorFile.naming(file, past.channel) {
+            try fitting.fit(past, horizon: horizon ?? 0)
+        }
         try OutputFile.write(fitted.pipeline.encoded(), to: out ?? "")
         if json { return try Terminal.json(fitted.pipeline.report) }
         print("\(fitted.reason)\nmodel: \(out ?? "")")

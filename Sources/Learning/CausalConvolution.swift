@@ -14,7 +14,7 @@ package struct CausalConvolution<S: Scalar>: Sendable {
         case transform
     }
 
-    /// Rows of at most this length are convolved directly; measured, see ops/decisions/0101.
+    /// Rows of at most this length are convolved directly; measured, see ops/decisions/0004.
     package static var directLengthMaximum: Int { 1024 }
 
     package let length: Int

@@ -56,13 +56,13 @@ private let badFiles: [BadFile] = [
         says: ["line 5", "2024-01-01T02:00:00Z"]),
     BadFile(
         name: "a series that is too short", content: BadFile.hourly(60),
-        says: ["60", "short"]),
+        says: ["data.csv", "value", "60 rows", "at least"]),
     BadFile(
         name: "a constant series", content: BadFile.hourly(400, value: { _ in "5" }),
-        says: ["constant"]),
+        says: ["data.csv", "same value"]),
     BadFile(
         name: "a series that is all missing", content: BadFile.hourly(400, value: { _ in "NA" }),
-        says: ["missing"]),
+        says: ["data.csv", "missing"]),
     BadFile(
         name: "a horizon of zero", content: BadFile.hourly(400),
         arguments: ["--column", "value", "--horizon", "0"], says: ["horizon", "0"], status: 2),

@@ -74,15 +74,49 @@ package struct TestDatabase: Sendable {
 package func withTestDatabase<T>(
     migrations: TestDatabase.Migrations = .repository, _ body: (TestDatabase) async throws -> T
 ) async throws -> T {
-    let database = try await TestDatabase.make(migrations: migrations)
+    await TestGate.shared.enter()
     do {
-        let value = try await body(database)
-        try await database.drop()
-        return value
+        let database = try await TestDatabase.make(migrations: migrations)
+        do {
+            let value = try await body(database)
+            try await database.drop()
+            await TestGate.shared.leave()
+            return value
+        } catch {
+            // The test's own failure is the one to report.
+            try? await database.drop()
+            throw error
+        }
     } catch {
-        // The test's own failure is the one to report.
-        try? await database.drop()
+        await TestGate.shared.leave()
         throw error
+    }
+}
+
+/// Lets so many tests at a time have a database that the server's connections suffice.
+private actor TestGate {
+    static let shared = TestGate(places: 12)
+
+    private var places: Int
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+
+    init(places: Int) { self.places = places }
+
+    func enter() async {
+        if places > 0 {
+            places -= 1
+        } else {
+            await withCheckedContinuation { waiting.append($0) }
+        }
+    }
+
+    /// Hands the place to the test that has waited longest.
+    func leave() {
+        if waiting.isEmpty {
+            places += 1
+        } else {
+            waiting.removeFirst().resume()
+        }
     }
 }
 
