@@ -4,6 +4,18 @@
 //   VECTOR   bytes of a vector register, where WIDE
 //   FREELY   a pragma that allows fused products and another order of summation, where WIDE
 
+#if WIDE
+#define LANES (VECTOR / sizeof(REAL))
+typedef REAL CK(lanes) __attribute__((vector_size(VECTOR), aligned(sizeof(REAL)), may_alias));
+#endif
+
+// An output may be one of the inputs, element by element: that hinders nothing.
+#if WIDE && CK_IS_FLOAT  // The double ones call the library.
+#define ELEMENTWISE _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define ELEMENTWISE
+#endif
+
 #define KEPT(i) (ck_hash(drop.key, drop.offset + (uint32_t)(i)) >= drop.threshold ? scale : (REAL)0)
 
 // MARK: Pointwise
@@ -49,7 +61,7 @@ static inline float CK(exponential)(float x) {
 }
 
 // The normal distribution function at x, and exp(-x x / 2). Both tails end at 9, where they are
-// below 1e-17: what comes after would be subnormal numbers, which make a product 20 times slower.
+// below 1e-17: what comes after would be subnormal numbers, which make products 20 times slower.
 static inline float CK(normal)(float x, float *bell) {
     FREELY
     const float z = x < 0 ? -x : x;
@@ -67,6 +79,7 @@ static inline REAL CK(normal)(REAL x, REAL *bell) {
 
 static void CK(dropout)(size_t n, const REAL *x, REAL *y, ck_dropout drop) {
     const REAL scale = (REAL)drop.scale;
+    ELEMENTWISE
     for (size_t i = 0; i < n; i++) y[i] = x[i] * KEPT(i);
 }
 
@@ -75,8 +88,10 @@ static void CK(gelu)(size_t n, const REAL *x, REAL *y, ck_dropout drop) {
     const REAL scale = (REAL)drop.scale;
     REAL bell;
     if (drop.threshold == 0) {
+        ELEMENTWISE
         for (size_t i = 0; i < n; i++) y[i] = x[i] * CK(normal)(x[i], &bell);
     } else {
+        ELEMENTWISE
         for (size_t i = 0; i < n; i++) y[i] = x[i] * CK(normal)(x[i], &bell) * KEPT(i);
     }
 }
@@ -85,6 +100,7 @@ static void CK(gelu_backward)(size_t n, const REAL *x, const REAL *dy, REAL *val
                               ck_dropout drop) {
     FREELY
     const REAL scale = (REAL)drop.scale, density = (REAL)0.39894228040143267794;
+    ELEMENTWISE
     for (size_t i = 0; i < n; i++) {
         REAL bell;
         const REAL p = CK(normal)(x[i], &bell), keep = KEPT(i);
@@ -98,11 +114,13 @@ static void CK(head)(size_t n, const REAL *y, REAL gain, REAL weight, REAL *sum,
     const REAL scale = (REAL)drop.scale;
     REAL bell;
     if (drop.threshold == 0) {
+        ELEMENTWISE
         for (size_t i = 0; i < n; i++) {
             const REAL v = gain * y[i];
             sum[i] += weight * v * CK(normal)(v, &bell);
         }
     } else {
+        ELEMENTWISE
         for (size_t i = 0; i < n; i++) {
             const REAL v = gain * y[i];
             sum[i] += weight * v * CK(normal)(v, &bell) * KEPT(i);
@@ -118,6 +136,7 @@ static void CK(head_backward)(size_t n, const REAL *y, REAL gain, REAL weight, c
     for (size_t start = 0; start < n; start += 1024) {
         const size_t end = n - start < 1024 ? n : start + 1024;
         REAL weights = 0, gains = 0;
+        ELEMENTWISE
         for (size_t i = start; i < end; i++) {
             REAL bell;
             const REAL v = gain * y[i], p = CK(normal)(v, &bell), d = dsum[i] * KEPT(i);
@@ -133,14 +152,17 @@ static void CK(head_backward)(size_t n, const REAL *y, REAL gain, REAL weight, c
 
 static void CK(axpy)(size_t n, REAL alpha, const REAL *x, REAL *y) {
     FREELY
+    ELEMENTWISE
     for (size_t i = 0; i < n; i++) y[i] += alpha * x[i];
 }
 
 static void CK(combine)(size_t n, REAL alpha, const REAL *x, REAL beta, REAL constant, REAL *y) {
     FREELY
     if (beta == 0) {  // y may hold anything, NaN as well.
+        ELEMENTWISE
         for (size_t i = 0; i < n; i++) y[i] = alpha * x[i] + constant;
     } else {
+        ELEMENTWISE
         for (size_t i = 0; i < n; i++) y[i] = alpha * x[i] + beta * y[i] + constant;
     }
 }
@@ -240,6 +262,7 @@ static void CK(adamw)(size_t n, REAL *theta, const REAL *gradient, REAL *first, 
     const REAL one_b1 = (REAL)(1 - beta1), one_b2 = (REAL)(1 - beta2);
     const REAL keep = (REAL)(1 - rate * decay), step = (REAL)(rate / correction1);
     const REAL root = (REAL)(1 / sqrt(correction2)), eps = (REAL)epsilon;
+    ELEMENTWISE
     for (size_t i = 0; i < n; i++) {
         const REAL g = gradient[i] * f;
         first[i] = b1 * first[i] + one_b1 * g;
@@ -273,19 +296,23 @@ static void CK(krylov)(size_t d, size_t length, const REAL *a, const REAL *b, RE
     for (size_t j = 1; j < length; j++, x += stride) CK(companion_step)(d, a, x, x + stride);
 }
 
+// row += A' above, and da += last * above.
+static inline void CK(companion_step_back)(size_t d, const REAL *restrict a,
+                                           const REAL *restrict above, REAL last,
+                                           REAL *restrict row, REAL *restrict da) {
+    FREELY
+    const REAL carried = CK(short_dot)(d, a, above);
+    for (size_t i = 0; i < d; i++) da[i] += last * above[i];
+    for (size_t i = 0; i + 1 < d; i++) row[i] += above[i + 1];
+    row[d - 1] += carried;
+}
+
 static void CK(krylov_backward)(size_t d, size_t length, const REAL *a, const REAL *x, REAL *dx,
                                 ptrdiff_t stride, REAL *da, REAL *db) {
-    FREELY
     if (length == 0) return;
-    for (ptrdiff_t j = (ptrdiff_t)length - 2; j >= 0; j--) {
-        const REAL *restrict above = dx + (j + 1) * stride;
-        REAL *restrict row = dx + j * stride;
-        const REAL last = x[j * stride + (ptrdiff_t)d - 1];
-        const REAL carried = CK(short_dot)(d, a, above);
-        CK(axpy)(d, last, above, da);
-        for (size_t i = 0; i + 1 < d; i++) row[i] += above[i + 1];
-        row[d - 1] += carried;
-    }
+    for (ptrdiff_t j = (ptrdiff_t)length - 2; j >= 0; j--)
+        CK(companion_step_back)(d, a, dx + (j + 1) * stride, x[j * stride + (ptrdiff_t)d - 1],
+                                dx + j * stride, da);
     CK(axpy)(d, 1, dx, db);
 }
 
@@ -309,28 +336,33 @@ static void CK(forecast_rows)(size_t d, size_t horizon, const REAL *a, const REA
     for (size_t h = 1; h < horizon; h++, r += d) CK(forecast_step)(d, a, b, k, r, r + d);
 }
 
+static inline void CK(forecast_step_back)(size_t d, const REAL *restrict a,
+                                          const REAL *restrict b, const REAL *restrict k,
+                                          const REAL *restrict row, const REAL *restrict above,
+                                          REAL *restrict mu, REAL *restrict da, REAL *restrict db,
+                                          REAL *restrict dk) {
+    FREELY
+    REAL fed = 0, kappa = 0;
+    for (size_t i = 0; i < d; i++) {
+        fed += b[i] * row[i];
+        kappa += k[i] * above[i];
+    }
+    const REAL last = above[d - 1];
+    mu[0] += a[0] * last + b[0] * kappa;
+    for (size_t i = 1; i < d; i++) mu[i] += above[i - 1] + a[i] * last + b[i] * kappa;
+    for (size_t i = 0; i < d; i++) {
+        da[i] += last * row[i];
+        db[i] += kappa * row[i];
+        dk[i] += fed * above[i];
+    }
+}
+
 static void CK(forecast_rows_backward)(size_t d, size_t horizon, const REAL *a, const REAL *b,
                                        const REAL *k, const REAL *r, REAL *dr, REAL *da, REAL *db,
                                        REAL *dc, REAL *dk) {
-    FREELY
     if (horizon == 0) return;
-    for (size_t h = horizon - 1; h-- > 0;) {
-        const REAL *restrict row = r + h * d, *restrict above = dr + (h + 1) * d;
-        REAL *restrict mu = dr + h * d;
-        REAL fed = 0, kappa = 0;
-        for (size_t i = 0; i < d; i++) {
-            fed += b[i] * row[i];
-            kappa += k[i] * above[i];
-        }
-        const REAL last = above[d - 1];
-        for (size_t i = 0; i < d; i++) {
-            da[i] += last * row[i];
-            db[i] += kappa * row[i];
-            dk[i] += fed * above[i];
-        }
-        mu[0] += a[0] * last + b[0] * kappa;
-        for (size_t i = 1; i < d; i++) mu[i] += above[i - 1] + a[i] * last + b[i] * kappa;
-    }
+    for (size_t h = horizon - 1; h-- > 0;)
+        CK(forecast_step_back)(d, a, b, k, r + h * d, dr + (h + 1) * d, dr + h * d, da, db, dk);
     CK(axpy)(d, 1, dr, dc);
 }
 
@@ -395,9 +427,6 @@ static void CK(preprocess_backward)(size_t length, const REAL *dy, size_t stride
 // MARK: Causal convolution
 
 #if WIDE
-#define LANES (VECTOR / sizeof(REAL))
-typedef REAL CK(lanes) __attribute__((vector_size(VECTOR), aligned(sizeof(REAL)), may_alias));
-
 // out_u (+)= sum over p < count of c_p x_{u + p + shift}, for u < outputs, with x = 0 outside
 // 0..<inputs; the same for a second pair of coefficients and output where PAIR. Both x and c are
 // readable, and zero, CK_PADDING elements beyond either end. `blocks` registers per output.
@@ -501,7 +530,6 @@ static void CK(convolve_backward)(size_t rows, size_t length, const REAL *x, siz
     for (size_t m = 0; m < length; m++) dk1[m] += r1[length - 1 - m];
     if (k2) for (size_t m = 0; m < length; m++) dk2[m] += r2[length - 1 - m];
 }
-#undef LANES
 #undef CORRELATE
 #undef CK_BLOCKS_ONE
 #undef CK_BLOCKS_PAIR
@@ -542,4 +570,8 @@ static void CK(convolve_backward)(size_t rows, size_t length, const REAL *x, siz
 }
 #endif
 
+#include "lanes.h"
+
 #undef KEPT
+#undef ELEMENTWISE
+#undef LANES

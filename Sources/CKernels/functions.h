@@ -36,6 +36,34 @@
       (size_t d, size_t length, const REAL *a, const REAL *x, REAL *dx, ptrdiff_t stride,          \
        REAL *da, REAL *db),                                                                        \
       (d, length, a, x, dx, stride, da, db))                                                       \
+    F(numerators, (size_t d, const REAL *a, const REAL *b, REAL *x, ptrdiff_t stride),             \
+      (d, a, b, x, stride))                                                                        \
+    F(numerators_backward,                                                                         \
+      (size_t d, const REAL *a, const REAL *b, const REAL *x, REAL *dx, ptrdiff_t stride,          \
+       REAL *da, REAL *db),                                                                        \
+      (d, a, b, x, dx, stride, da, db))                                                            \
+    F(to_lanes,                                                                                    \
+      (size_t rows, size_t length, const REAL *x, size_t stride, size_t lanes, REAL *y),           \
+      (rows, length, x, stride, lanes, y))                                                         \
+    F(from_lanes,                                                                                  \
+      (size_t rows, size_t length, size_t lanes, const REAL *y, REAL *x, size_t stride),           \
+      (rows, length, lanes, y, x, stride))                                                         \
+    F(autoregress,                                                                                 \
+      (size_t d, size_t length, size_t lanes, const REAL *alpha, const REAL *u, REAL *w,           \
+       ptrdiff_t step),                                                                            \
+      (d, length, lanes, alpha, u, w, step))                                                       \
+    F(filter_pair,                                                                                 \
+      (size_t d, size_t length, size_t lanes, const REAL *n1, const REAL *n2, const REAL *w,       \
+       REAL *y1, REAL *y2, ptrdiff_t step),                                                        \
+      (d, length, lanes, n1, n2, w, y1, y2, step))                                                 \
+    F(filter_sum,                                                                                  \
+      (size_t d, size_t length, size_t lanes, const REAL *n1, const REAL *x1, const REAL *n2,      \
+       const REAL *x2, REAL *y, ptrdiff_t step),                                                   \
+      (d, length, lanes, n1, x1, n2, x2, y, step))                                                 \
+    F(lag_products,                                                                                \
+      (size_t d, size_t length, size_t lanes, const REAL *w, const REAL *s1, const REAL *s2,       \
+       const REAL *s3, REAL *out1, REAL *out2, REAL *out3),                                        \
+      (d, length, lanes, w, s1, s2, s3, out1, out2, out3))                                         \
     F(forecast_rows,                                                                               \
       (size_t d, size_t horizon, const REAL *a, const REAL *b, const REAL *c, const REAL *k,       \
        REAL *r),                                                                                   \

@@ -59,6 +59,31 @@ static inline __attribute__((always_inline)) uint32_t ck_hash(const uint32_t *ke
 #pragma clang attribute pop
 #endif
 
+uint64_t ck_flush_subnormals(void) {
+#if defined(__x86_64__)
+    const unsigned before = __builtin_ia32_stmxcsr();
+    __builtin_ia32_ldmxcsr(before | 0x8040u);  // Results flushed to zero, and operands as well.
+    return before;
+#elif defined(__aarch64__)
+    uint64_t before;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(before));
+    __asm__ volatile("msr fpcr, %0" : : "r"(before | (1u << 24)));
+    return before;
+#else
+    return 0;
+#endif
+}
+
+void ck_restore_subnormals(uint64_t before) {
+#if defined(__x86_64__)
+    __builtin_ia32_ldmxcsr((unsigned)before);
+#elif defined(__aarch64__)
+    __asm__ volatile("msr fpcr, %0" : : "r"(before));
+#else
+    (void)before;
+#endif
+}
+
 int ck_has_avx512(void) {
 #if defined(__x86_64__)
     __builtin_cpu_init();

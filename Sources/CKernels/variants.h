@@ -5,7 +5,7 @@
 #define REAL float
 #define CK_IS_FLOAT 1
 #define CK(name) CK_NAME(name, f32, VARIANT)
-static inline float CK(root)(float x) { return sqrtf(x); }
+static inline float CK(root)(float x) { return __builtin_elementwise_sqrt(x); }
 #include "body.h"
 #undef REAL
 #undef CK_IS_FLOAT
@@ -14,7 +14,7 @@ static inline float CK(root)(float x) { return sqrtf(x); }
 #define REAL double
 #define CK_IS_FLOAT 0
 #define CK(name) CK_NAME(name, f64, VARIANT)
-static inline double CK(root)(double x) { return sqrt(x); }
+static inline double CK(root)(double x) { return __builtin_elementwise_sqrt(x); }
 #include "body.h"
 #undef REAL
 #undef CK_IS_FLOAT

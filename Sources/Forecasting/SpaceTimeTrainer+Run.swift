@@ -65,7 +65,7 @@ struct SpaceTimeTrainingRun {
         for step in 0..<stepsPerEpoch {
             pass.load(
                 series: series, starts: order[step * batch..<(step + 1) * batch], futures: true)
-            pass.prepare(parameters, auxiliary: auxiliary)
+            pass.prepare(parameters)
             pass.forward(auxiliary: auxiliary, dropoutKey: dropping.next())
             let loss = pass.loss(gradient: &gradient)
             guard loss.isFinite, optimiser.update(&parameters, gradient).norm.isFinite else {

@@ -6,7 +6,15 @@ package import Tensors
 /// `y_h = gain·c·M^h·x` with `M = A + b·kᵀ` and x the state at the end of the window. All four
 /// vectors are L1-normalised; the gain multiplies outputs only, never what is fed back.
 ///
-/// - Source: models/spacetime.md §5, with its batched forecast operator `R`, `r_h = c·M^h`.
+/// Everything over the window is computed from one filtered signal: with `D` the characteristic
+/// polynomial, `(I − z·A)⁻¹ = P(z)/D(z)`, where P has d coefficients. `w = z/D` is a recurrence with d
+/// taps; outputs and predicted inputs are filters of w with d taps, `c·P` and `k·P`, and the last
+/// state is P applied to its last d values. That is a fifth of the work of convolving with kernels as
+/// long as the window, and exact for poles on the unit circle too: with ‖a‖₁ ≤ 1 the response of 1/D
+/// never exceeds 1.
+///
+/// - Source: models/spacetime.md §5, with its batched forecast operator `R`, `r_h = c·M^h`, and the
+///   rational view of §3 C.
 package struct ClosedLoopSSM: Sendable {
     package let a: Slot  // [heads, d]
     package let b: Slot  // [heads, d]
@@ -34,183 +42,194 @@ package struct ClosedLoopSSM: Sendable {
 
 /// What follows from the weights of a `ClosedLoopSSM` alone, for all heads.
 package struct ClosedLoopMemory: Sendable {
-    let columns: Panel  // [4·heads, d]: a, b, c, k of each head, normalised
-    let states: Panel  // [heads·length, d]: row length−1−j of a head is A^j b
-    let rows: Panel  // [heads·horizon, d]: r_h = c·M^h
-    let kernels: Panel  // [2·heads, length]: open-loop kernels of y and of ẑ
-    let length: Int
-    let horizon: Int
-
-    package init(
-        _ layout: inout WorkspaceLayout, heads: Int, d: Int, length: Int, horizon: Int
-    ) {
-        columns = layout.reserve(4 * heads, d)
-        states = layout.reserve(heads * length, d)
-        rows = layout.reserve(heads * horizon, d)
-        kernels = layout.reserve(2 * heads, length)
-        self.length = length
-        self.horizon = horizon
+    /// One head.
+    struct Head: Sendable {
+        let columns: Panel  // [4, d]: a, b, c, k, normalised
+        let numerators: Panel  // [d, d]: row d−1−j is P_j
+        let rows: Panel  // [horizon, d]: r_h = c·M^h
+        let feedback: Taps  // [1, d]: α_j = a_{d−j}, j from 1
+        let output: Taps  // [1, d]: c·P_j
+        let input: Taps  // [1, d]: k·P_j
     }
 
-    /// `A^j·b` of one head, newest input last, `[length, d]`.
-    package func states(of head: Int) -> Panel {
-        states.rows(head * length..<(head + 1) * length)
+    let heads: [Head]
+
+    package init(_ layout: inout WorkspaceLayout, heads: Int, d: Int, horizon: Int) {
+        self.heads = (0..<heads).map { _ in
+            Head(
+                columns: layout.reserve(4, d), numerators: layout.reserve(d, d),
+                rows: layout.reserve(horizon, d), feedback: Taps(&layout, count: d),
+                output: Taps(&layout, count: d), input: Taps(&layout, count: d))
+        }
     }
 
     /// `c·M^h` of one head, `[horizon, d]`.
-    package func rows(of head: Int) -> Panel {
-        rows.rows(head * horizon..<(head + 1) * horizon)
-    }
+    package func rows(of head: Int) -> Panel { heads[head].rows }
 
     /// a, b, c and k of one head, normalised, each `[1, d]`.
     package func columns(of head: Int) -> (a: Panel, b: Panel, c: Panel, k: Panel) {
-        let first = 4 * head
-        return (
-            columns.row(first), columns.row(first + 1), columns.row(first + 2),
-            columns.row(first + 3)
-        )
-    }
-
-    func kernels(of head: Int) -> (Panel, Panel) {
-        (kernels.row(2 * head), kernels.row(2 * head + 1))
+        let columns = heads[head].columns
+        return (columns.row(0), columns.row(1), columns.row(2), columns.row(3))
     }
 }
 
 /// Scratch of one thread for the decoder.
 package struct ClosedLoopScratch: Sendable {
-    let reversed: Panel  // [1, length]
-    let dstates: Panel  // [length, d]
+    let reversed: Panel  // [1, d]
+    let dnumerators: Panel  // [d, d]
     let drows: Panel  // [horizon, d]
-    let dstate: Panel  // [batch, d]
+    let dstate: Panel  // [lanes, d]
     let dcolumns: Panel  // [4, d]
-    let dkernels: Panel  // [2, length]
-    package let convolution: Panel
+    let lags: Panel  // [3, d]
+    let dw: Lanes
 
     package init(
-        _ layout: inout WorkspaceLayout, d: Int, length: Int, horizon: Int, batch: Int,
-        convolution: Int
+        _ layout: inout WorkspaceLayout, d: Int, length: Int, horizon: Int, batch: Int
     ) {
-        reversed = layout.reserve(1, length)
-        dstates = layout.reserve(length, d)
+        reversed = layout.reserve(1, d)
+        dnumerators = layout.reserve(d, d)
         drows = layout.reserve(horizon, d)
-        dstate = layout.reserve(batch, d)
+        dstate = layout.reserve(Lanes.count(batch), d)
         dcolumns = layout.reserve(4, d)
-        dkernels = layout.reserve(2, length)
-        self.convolution = layout.reserve(1, convolution)
+        lags = layout.reserve(3, d)
+        dw = Lanes(&layout, windows: batch, length: length, before: d, behind: d)
     }
 }
 
 extension ClosedLoopSSM {
     /// Makes everything that follows from the weights of one head.
     package func prepare<S>(
-        head: Int, _ memory: ClosedLoopMemory, openLoop: Bool, _ scratch: ClosedLoopScratch,
-        _ p: Panel, _ work: Workspace<S>
+        head: Int, _ memory: ClosedLoopMemory, _ scratch: ClosedLoopScratch, _ p: Panel,
+        _ work: Workspace<S>
     ) {
+        let made = memory.heads[head]
         let (an, bn, cn, kn) = memory.columns(of: head)
         for (slot, column) in [(a, an), (b, bn), (c, cn), (k, kn)] {
             work.normalise(slot.panel(in: p).row(head), into: column)
         }
-        let states = memory.states(of: head)
-        work.krylov(a: an, b: bn, into: states, reversed: true)
-        work.forecastRows(a: an, b: bn, c: cn, k: kn, into: memory.rows(of: head))
-        guard openLoop else { return }
-        let (first, second) = memory.kernels(of: head)
-        for (row, kernel) in [(cn, first), (kn, second)] {
-            work.multiply(row, states, into: scratch.reversed, transposeB: true)
-            work.reverse(scratch.reversed, into: kernel)
+        work.reverse(an, into: made.feedback.values)
+        work.numerators(a: an, b: bn, into: made.numerators)
+        for (row, taps) in [(cn, made.output), (kn, made.input)] {
+            work.multiply(row, made.numerators, into: scratch.reversed, transposeB: true)
+            work.reverse(scratch.reversed, into: taps.values)
         }
+        work.forecastRows(a: an, b: bn, c: cn, k: kn, into: made.rows)
+    }
+
+    /// The filtered signal of one head, `w = z/D`; z has as many lanes and points in time.
+    package func filter<S>(
+        head: Int, _ z: Lanes, into w: Lanes, _ memory: ClosedLoopMemory, _ work: Workspace<S>
+    ) {
+        work.autoregress(memory.heads[head].feedback, z, into: w, .forward)
     }
 
     /// The closed-loop forecast of one head, without its gain.
     ///
     /// - Parameters:
     ///   - head: Which head.
-    ///   - z: Its inputs over the window, `[batch, length]`.
-    ///   - state: Filled with the state after the window, `[batch, d]`.
-    ///   - y: Filled with the forecast, `[batch, horizon]`.
+    ///   - w: What `filter` made.
+    ///   - state: Filled with the state after the window, `[lanes, d]`.
+    ///   - y: Filled with the forecast of the first windows, `[batch, horizon]`.
     ///   - memory: What `prepare` made.
     ///   - work: The memory of all panels.
     package func closedLoop<S>(
-        head: Int, _ z: Panel, state: Panel, into y: Panel, _ memory: ClosedLoopMemory,
+        head: Int, _ w: Lanes, state: Panel, into y: Panel, _ memory: ClosedLoopMemory,
         _ work: Workspace<S>
     ) {
-        work.multiply(z, memory.states(of: head), into: state)
-        work.multiply(state, memory.rows(of: head), into: y, transposeB: true)
+        let made = memory.heads[head]
+        work.multiply(w.last(d), made.numerators, into: state, transposeA: true)
+        work.multiply(state.rows(0..<y.rows), made.rows, into: y, transposeB: true)
     }
 
-    /// One-step predictions over the window, without gain: of the output and of the next input.
+    /// One-step predictions over the window, without gain.
     ///
     /// - Parameters:
     ///   - head: Which head.
-    ///   - z: Its inputs over the window, `[batch, length]`.
-    ///   - y: Filled with outputs, `[batch, length]`.
-    ///   - next: Filled with predicted inputs, `[batch, length]`: step t predicts `z_{t+1}`.
+    ///   - w: What `filter` made.
+    ///   - y: Filled with outputs.
+    ///   - next: Filled with predicted inputs: step t predicts `z_{t+1}`.
     ///   - memory: What `prepare` made.
-    ///   - scratch: Of the calling thread.
     ///   - work: The memory of all panels.
     package func openLoop<S>(
-        head: Int, _ z: Panel, into y: Panel, next: Panel, _ memory: ClosedLoopMemory,
-        _ scratch: ClosedLoopScratch, _ work: Workspace<S>
+        head: Int, _ w: Lanes, into y: Lanes, next: Lanes, _ memory: ClosedLoopMemory,
+        _ work: Workspace<S>
     ) {
-        let (first, second) = memory.kernels(of: head)
-        work.convolve(
-            z, kernels: (first, second), into: (y, next), scratch: scratch.convolution)
+        let made = memory.heads[head]
+        work.filterPair(made.output, made.input, w, into: y, next)
     }
 
-    /// The adjoint of `closedLoop`, `openLoop` and `prepare` together, for one head.
+    /// The adjoint of `prepare`, `filter`, `closedLoop` and `openLoop` together, for one head.
     ///
-    /// Adds to dz, and to the gradients of a, b, c and k.
+    /// Adds to the gradients of a, b, c and k.
     ///
     /// - Parameters:
     ///   - head: Which head.
-    ///   - z: Its inputs over the window, `[batch, length]`.
-    ///   - state: What `closedLoop` made, `[batch, d]`.
+    ///   - w: What `filter` made.
+    ///   - state: What `closedLoop` made, `[lanes, d]`.
     ///   - dclosed: ∂L/∂y of the closed loop before the gain, `[batch, horizon]`.
-    ///   - dopen: ∂L/∂y and ∂L/∂ẑ of the open loop before the gain, each `[batch, length]`.
-    ///   - dz: `[batch, length]`.
+    ///   - dopen: ∂L/∂y and ∂L/∂ẑ of the open loop before the gain.
     ///   - memory: What `prepare` made.
     ///   - scratch: Of the calling thread.
     ///   - p: All parameters.
     ///   - gradient: All their gradients.
     ///   - work: The memory of all panels.
+    /// - Returns: ∂L/∂z, in the scratch.
     package func backward<S>(
-        head: Int, z: Panel, state: Panel, dclosed: Panel, dopen: (y: Panel, next: Panel)?,
-        into dz: Panel, _ memory: ClosedLoopMemory, _ scratch: ClosedLoopScratch, _ p: Panel,
-        gradient: Panel, _ work: Workspace<S>
-    ) {
+        head: Int, w: Lanes, state: Panel, dclosed: Panel, dopen: (y: Lanes, next: Lanes)?,
+        _ memory: ClosedLoopMemory, _ scratch: ClosedLoopScratch, _ p: Panel, gradient: Panel,
+        _ work: Workspace<S>
+    ) -> Lanes {
+        let made = memory.heads[head]
         let (an, bn, cn, kn) = memory.columns(of: head)
-        let d = scratch.dcolumns
-        let (da, db, dc, dk) = (d.row(0), d.row(1), d.row(2), d.row(3))
-        let (states, rows) = (memory.states(of: head), memory.rows(of: head))
-        let dstate = scratch.dstate.rows(0..<z.rows)
-        work.fill(d)
+        let columns = scratch.dcolumns
+        let (da, db, dc, dk) = (columns.row(0), columns.row(1), columns.row(2), columns.row(3))
+        work.fill(columns)
+        forecastBackward(made, state, dclosed, scratch, (an, bn, kn), (da, db, dc, dk), work)
+        work.multiply(w.last(d), scratch.dstate, into: scratch.dnumerators)
 
-        work.multiply(dclosed, rows, into: dstate)
-        work.multiply(dclosed, state, into: scratch.drows, transposeA: true)
-        work.forecastRowsBackward(
-            a: an, b: bn, k: kn, r: rows, dr: scratch.drows, into: (da, db, dc, dk))
-        work.multiply(dstate, states, into: dz, transposeB: true, beta: 1)
-        work.multiply(z, dstate, into: scratch.dstates, transposeA: true)
-
+        let dw = scratch.dw
+        work.fill(dw.values)
+        work.multiply(
+            made.numerators, scratch.dstate, into: dw.last(d), transposeB: true, beta: 1)
         if let dopen {
-            let kernels = memory.kernels(of: head)
-            let (first, second) = (scratch.dkernels.row(0), scratch.dkernels.row(1))
-            work.fill(scratch.dkernels)
-            work.convolveBackward(
-                z, kernels: (kernels.0, kernels.1), dy: (dopen.y, dopen.next), into: dz,
-                dkernels: (first, second), scratch: scratch.convolution)
-            for (dkernel, row, drow) in [(first, cn, dc), (second, kn, dk)] {
-                work.reverse(dkernel, into: scratch.reversed)
-                work.multiply(scratch.reversed, states, into: drow, beta: 1)
-                work.multiply(
-                    scratch.reversed, row, into: scratch.dstates, transposeA: true, beta: 1)
-            }
+            work.filterPairBackward(made.output, dopen.y, made.input, dopen.next, to: dw)
         }
-        work.krylovBackward(a: an, x: states, dx: scratch.dstates, da: da, db: db, reversed: true)
+        work.autoregress(made.feedback, dw, into: dw, .backward)
+
+        work.fill(scratch.lags)
+        work.lagProducts(
+            w, first: 1, dw, dopen.map { ($0.y, $0.next) }, to: scratch.lags)
+        work.reverse(scratch.lags.row(0), into: scratch.reversed)
+        work.add(scratch.reversed, to: da)
+        for (index, row, drow) in [(1, cn, dc), (2, kn, dk)] where dopen != nil {
+            work.reverse(scratch.lags.row(index), into: scratch.reversed)
+            work.multiply(scratch.reversed, made.numerators, into: drow, beta: 1)
+            work.multiply(
+                scratch.reversed, row, into: scratch.dnumerators, transposeA: true, beta: 1)
+        }
+        work.numeratorsBackward(
+            a: an, b: bn, p: made.numerators, dp: scratch.dnumerators, da: da, db: db)
         for (slot, column, dcolumn) in [(a, an, da), (b, bn, db), (c, cn, dc), (k, kn, dk)] {
             work.normaliseBackward(
                 slot.panel(in: p).row(head), column, dcolumn,
                 into: slot.panel(in: gradient).row(head))
         }
+        return dw
+    }
+
+    /// The adjoint of the forecast: fills the scratch `dstate`, and adds to da, db, dc and dk.
+    private func forecastBackward<S>(
+        _ made: ClosedLoopMemory.Head, _ state: Panel, _ dclosed: Panel,
+        _ scratch: ClosedLoopScratch, _ columns: (a: Panel, b: Panel, k: Panel),
+        _ gradients: (a: Panel, b: Panel, c: Panel, k: Panel), _ work: Workspace<S>
+    ) {
+        let batch = dclosed.rows
+        work.multiply(dclosed, made.rows, into: scratch.dstate.rows(0..<batch))
+        work.fill(scratch.dstate.rows(batch..<scratch.dstate.rows))
+        work.multiply(
+            dclosed, state.rows(0..<batch), into: scratch.drows, transposeA: true)
+        work.forecastRowsBackward(
+            a: columns.a, b: columns.b, k: columns.k, r: made.rows, dr: scratch.drows,
+            into: gradients)
     }
 }

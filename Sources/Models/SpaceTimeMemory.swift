@@ -22,15 +22,18 @@ struct SpaceTimeMemory: Sendable {
         let slopes: Panel  // [width, lag]
         let sums: Panel  // [1, 2·(lag + 1)]
         let dclosed: Panel  // [2·batch, horizon]
-        let dopen: Panel  // [2·batch, lag]
-        let dnext: Panel  // [batch, lag]
+        let convolution: Panel
+        let z: Lanes  // the decoder's inputs
+        let dopen: Lanes
+        let spare: Lanes
+        let dnext: Lanes
         let dz: Panel  // [batch, lag]
     }
 
     /// What one item of the decoder adds up over its channels.
     struct Share: Sendable {
         let closed: Panel  // [variates·batch, horizon]
-        let open: Panel  // [variates·batch, lag]
+        let open: [Lanes]  // of every variate
         let squares: Panel  // [1, 1]
     }
 
@@ -44,14 +47,16 @@ struct SpaceTimeMemory: Sendable {
     let inputs: Panel  // [variates·batch, lag], transformed
     let blocks: [Block]
     let decoder: ClosedLoopMemory
-    let states: Panel  // [width·batch, d]
+    let filtered: [Lanes]  // w of every channel
+    let states: Panel  // [width·lanes, d]
     let closed: Panel  // [width·batch, horizon]
-    let open: Panel  // [width·batch, lag]
-    let next: Panel  // [width, batch·lag]
+    let open: [Lanes]  // of every channel
+    let next: [Lanes]  // of every channel
     let forecasts: Panel  // [variates·batch, horizon]
     let oneStep: Panel  // [variates·batch, lag]
     let dforecasts: Panel  // [variates·batch, horizon]
     let doneStep: Panel  // [variates·batch, lag]
+    let doneStepLanes: [Lanes]  // of every variate
     let shares: [Share]
     let members: [Member]
 
@@ -87,32 +92,38 @@ struct SpaceTimeMemory: Sendable {
         shareKernelGradients = (0..<trained * Self.sharesMaximum).map { _ in
             layout.reserve(c.groups, lag)
         }
-        decoder = ClosedLoopMemory(
-            &layout, heads: width, d: c.d, length: lag, horizon: horizon)
-        states = layout.reserve(width * batch, c.d)
+        func lanes(_ count: Int, before: Int = 0, behind: Int = 0) -> [Lanes] {
+            (0..<count).map { _ in
+                Lanes(&layout, windows: batch, length: lag, before: before, behind: behind)
+            }
+        }
+        decoder = ClosedLoopMemory(&layout, heads: width, d: c.d, horizon: horizon)
+        filtered = lanes(width, before: c.d)
+        states = layout.reserve(width * Lanes.count(batch), c.d)
         closed = layout.reserve(width * batch, horizon)
-        open = layout.reserve(trained * width * batch, lag)
-        next = layout.reserve(trained * width, batch * lag)
+        open = lanes(trained * width)
+        next = lanes(trained * width)
         forecasts = layout.reserve(rows, horizon)
         oneStep = layout.reserve(rows, lag)
         dforecasts = layout.reserve(rows, horizon)
         doneStep = layout.reserve(rows, lag)
+        doneStepLanes = lanes(variates)
         shares = (0..<Self.sharesMaximum).map { _ in
             Share(
-                closed: layout.reserve(rows, horizon), open: layout.reserve(rows, lag),
+                closed: layout.reserve(rows, horizon), open: lanes(trained * variates),
                 squares: layout.reserve(1, 1))
         }
         members = (0..<threads).map { _ in
             Member(
                 decoder: ClosedLoopScratch(
-                    &layout, d: c.d, length: lag, horizon: training ? horizon : 0, batch: batch,
-                    convolution: convolution),
+                    &layout, d: c.d, length: lag, horizon: training ? horizon : 0, batch: batch),
                 convolved: layout.reserve(c.groups * variates, lag),
                 preprocessed: layout.reserve(width, lag), activated: layout.reserve(width, lag),
                 slopes: layout.reserve(width, lag), sums: layout.reserve(1, 2 * (lag + 1)),
                 dclosed: layout.reserve(2 * trained * batch, horizon),
-                dopen: layout.reserve(2 * trained * batch, lag),
-                dnext: layout.reserve(trained * batch, lag),
+                convolution: layout.reserve(1, convolution),
+                z: lanes(1)[0], dopen: lanes(1, behind: c.d)[0], spare: lanes(1, behind: c.d)[0],
+                dnext: lanes(1, behind: c.d)[0],
                 dz: layout.reserve(trained * batch, lag))
         }
     }

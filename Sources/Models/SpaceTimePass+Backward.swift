@@ -96,6 +96,10 @@ extension SpaceTimePass {
                 work.combine(-slope, actual, 1, d)
             }
         }
+        for variate in 0..<network.configuration.variates where auxiliary {
+            let rows = variate * batchMaximum..<variate * batchMaximum + batch
+            work.toLanes(memory.doneStep.rows(rows), into: memory.doneStepLanes[variate])
+        }
         guard let bias = network.head.bias?.panel(in: memory.gradient) else { return }
         for variate in 0..<network.configuration.variates {
             let rows = variate * batchMaximum..<variate * batchMaximum + batch
@@ -109,35 +113,42 @@ extension SpaceTimePass {
         let (stride, horizon, auxiliary) = (batchMaximum, horizon, auxiliary)
         let (closedDropout, openDropout) = (dropout.closed, dropout.open)
         let encoded = memory.blocks[memory.blocks.count - 1].output
+        let lanes = Lanes.count(stride)
+        let dclosedSums = (0..<network.configuration.variates).map {
+            memory.dforecasts.rows($0 * stride..<$0 * stride + batch)
+        }
         team.run(SpaceTimeMemory.sharesMaximum) { share, member in
             let scratch = memory.members[member]
             for head in SpaceTimeMemory.share(share, of: network.configuration.width) {
-                let rows = head * stride..<head * stride + batch
                 let z = memory.channel(head, of: encoded, batch: batch, lag: lag)
-                let dz = scratch.dz.rows(0..<batch)
                 let dclosed = scratch.dclosed.rows(0..<batch)
                 network.headBackward(
-                    head, memory.closed.rows(rows), memory.dforecasts, stride, into: dclosed,
-                    spare: scratch.dclosed.rows(batch..<2 * batch),
+                    head, memory.closed.rows(head * stride..<head * stride + batch), dclosedSums,
+                    into: dclosed, spare: scratch.dclosed.rows(batch..<2 * batch),
                     closedDropout.from(head * stride * horizon), memory, work)
-                work.fill(dz)
-                var dopen: (y: Panel, next: Panel)?
                 if auxiliary {
-                    let (dy, dnext) = (scratch.dopen.rows(0..<batch), scratch.dnext.rows(0..<batch))
                     network.headBackward(
-                        head, memory.open.rows(rows), memory.doneStep, stride, into: dy,
-                        spare: scratch.dopen.rows(batch..<2 * batch),
-                        openDropout.from(head * stride * lag), memory, work)
+                        head, memory.open[head].values, memory.doneStepLanes.map(\.values),
+                        into: scratch.dopen.values, spare: scratch.spare.values,
+                        openDropout.from(head * lanes * lag), memory, work)
+                    work.toLanes(z, into: scratch.z)
                     network.nextInputBackward(
-                        nextInput, memory.channel(head, of: memory.next, batch: batch, lag: lag),
-                        z, into: dnext, dz, work)
-                    dopen = (dy, dnext)
+                        nextInput, memory.next[head], scratch.z, into: scratch.dnext, work)
                 }
-                network.decoder.backward(
-                    head: head, z: z, state: memory.states.rows(rows), dclosed: dclosed,
-                    dopen: dopen, into: dz, memory.decoder, scratch.decoder, memory.parameters,
-                    gradient: memory.gradient, work)
-                work.copy(dz, to: z)  // The inputs have served; their place takes the gradient.
+                let dz = network.decoder.backward(
+                    head: head, w: memory.filtered[head],
+                    state: memory.states.rows(head * lanes..<(head + 1) * lanes),
+                    dclosed: dclosed, dopen: auxiliary ? (scratch.dopen, scratch.dnext) : nil,
+                    memory.decoder, scratch.decoder, memory.parameters, gradient: memory.gradient,
+                    work)
+                if auxiliary {
+                    let range = network.nextInputRange
+                    work.add(
+                        scratch.dnext.values.rows(range),
+                        to: dz.values.rows(range.lowerBound + 1..<range.upperBound + 1), times: -1)
+                }
+                // The inputs have served; their place takes the gradient.
+                work.fromLanes(dz, into: z)
             }
         }
     }
@@ -190,7 +201,7 @@ extension SpaceTimePass {
                 channel: channel,
                 dy: memory.channel(channel, of: block.scanned, batch: batch, lag: lag), u: input,
                 into: dz, block.kernels, memory.parameters, gradient: memory.gradient,
-                scratch: scratch.decoder.convolution, work)
+                scratch: scratch.convolution, work)
             work.copy(dz, to: input)
             ssm.kernelBackward(
                 channel, block.kernels, memory.parameters, gradient: memory.gradient, work)
@@ -239,41 +250,35 @@ struct LossTerms {
 extension SpaceTimeNetwork {
     /// The adjoint of the head for one channel: fills dy with ∂L/∂y before the gain.
     func headBackward<S>(
-        _ channel: Int, _ y: Panel, _ dsums: Panel, _ stride: Int, into dy: Panel, spare: Panel,
+        _ channel: Int, _ y: Panel, _ dsums: [Panel], into dy: Panel, spare: Panel,
         _ dropout: Dropout, _ memory: SpaceTimeMemory, _ work: Workspace<S>
     ) {
         let gain = work[decoder.gain.panel(in: memory.parameters), 0, channel]
         let weights = head.weight.panel(in: memory.parameters)
         let dweights = head.weight.panel(in: memory.gradient)
         let dgain = decoder.gain.panel(in: memory.gradient)
-        for variate in 0..<configuration.variates {
-            let target = variate == 0 ? dy : spare
+        for (variate, dsum) in dsums.enumerated() {
             let received = work.headBackward(
-                y, gain: gain, weight: work[weights, variate, channel],
-                dsum: dsums.rows(variate * stride..<variate * stride + y.rows), into: target,
-                dropout)
+                y, gain: gain, weight: work[weights, variate, channel], dsum: dsum,
+                into: variate == 0 ? dy : spare, dropout)
             work[dweights, variate, channel] += S(received.weight)
             work[dgain, 0, channel] += S(received.gain)
             if variate > 0 { work.add(spare, to: dy) }
         }
     }
 
-    /// The gradient of the third term: fills dnext, and adds to dz, which is a target of the loss too.
+    /// The gradient of the third term with respect to the predictions; what they predict receives
+    /// its negative, one step later.
     func nextInputBackward<S>(
-        _ term: LossTerm, _ next: Panel, _ z: Panel, into dnext: Panel, _ dz: Panel,
-        _ work: Workspace<S>
+        _ term: LossTerm, _ next: Lanes, _ z: Lanes, into dnext: Lanes, _ work: Workspace<S>
     ) {
-        work.fill(dnext)
+        work.fill(dnext.values)
         let range = nextInputRange
         guard !range.isEmpty else { return }
-        let slope = S(term.slope)
-        for row in 0..<z.rows {
-            let d = dnext.row(row).columns(range)
-            let following = range.lowerBound + 1..<range.upperBound + 1
-            work.combine(slope, next.row(row).columns(range), 0, d)
-            work.combine(-slope, z.row(row).columns(following), 1, d)
-            work.add(d, to: dz.row(row).columns(following), times: -1)
-        }
+        let d = dnext.values.rows(range)
+        work.combine(S(term.slope), next.values.rows(range), 0, d)
+        work.combine(
+            S(-term.slope), z.values.rows(range.lowerBound + 1..<range.upperBound + 1), 1, d)
     }
 
     /// The adjoint of `scanInput`: adds to the gradient of the skip and of the kernels. Nothing
@@ -306,7 +311,7 @@ extension SpaceTimeNetwork {
                         scratch.convolved.row(first), pair ? scratch.convolved.row(first + 1) : nil
                     ), into: nil,
                     dkernels: (dkernels.row(g), pair ? dkernels.row(g + 1) : nil),
-                    scratch: scratch.decoder.convolution)
+                    scratch: scratch.convolution)
             }
         }
     }

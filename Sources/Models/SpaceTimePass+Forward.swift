@@ -38,7 +38,7 @@ extension SpaceTimePass {
                 channel: channel, memory.channel(channel, of: source, batch: batch, lag: lag),
                 into: memory.channel(channel, of: target, batch: batch, lag: lag),
                 memory.blocks[index].kernels, memory.parameters,
-                scratch: memory.members[member].decoder.convolution, work)
+                scratch: memory.members[member].convolution, work)
         }
     }
 
@@ -75,58 +75,75 @@ extension SpaceTimePass {
         let (closedDropout, openDropout) = (dropout.closed, dropout.open)
         let encoded = memory.blocks[memory.blocks.count - 1].output
         let variates = network.configuration.variates
+        let lanes = Lanes.count(stride)
         team.run(SpaceTimeMemory.sharesMaximum) { share, member in
             let sums = memory.shares[share]
             work.fill(sums.closed)
-            work.fill(sums.open)
+            for open in sums.open { work.fill(open.values) }
             work.fill(sums.squares)
             let scratch = memory.members[member]
             for head in SpaceTimeMemory.share(share, of: network.configuration.width) {
                 let rows = head * stride..<head * stride + batch
-                let z = memory.channel(head, of: encoded, batch: batch, lag: lag)
-                let closed = memory.closed.rows(rows)
+                let (w, closed) = (memory.filtered[head], memory.closed.rows(rows))
+                work.toLanes(
+                    memory.channel(head, of: encoded, batch: batch, lag: lag), into: scratch.z)
+                network.decoder.filter(head: head, scratch.z, into: w, memory.decoder, work)
                 network.decoder.closedLoop(
-                    head: head, z, state: memory.states.rows(rows), into: closed, memory.decoder,
-                    work)
+                    head: head, w, state: memory.states.rows(head * lanes..<(head + 1) * lanes),
+                    into: closed, memory.decoder, work)
                 network.addHead(
-                    head, closed, sums.closed, stride, variates,
+                    head, closed,
+                    (0..<variates).map { sums.closed.rows($0 * stride..<$0 * stride + batch) },
                     closedDropout.from(head * stride * horizon), memory, work)
                 guard auxiliary else { continue }
-                let open = memory.open.rows(rows)
-                let next = memory.channel(head, of: memory.next, batch: batch, lag: lag)
+                let (open, next) = (memory.open[head], memory.next[head])
                 network.decoder.openLoop(
-                    head: head, z, into: open, next: next, memory.decoder, scratch.decoder, work)
+                    head: head, w, into: open, next: next, memory.decoder, work)
                 network.addHead(
-                    head, open, sums.open, stride, variates,
-                    openDropout.from(head * stride * lag), memory, work)
+                    head, open.values, sums.open.map(\.values),
+                    openDropout.from(head * lanes * lag),
+                    memory, work)
                 let range = network.nextInputRange
                 work[sums.squares, 0, 0] += S(
                     work.squaredDistance(
-                        next.columns(range),
-                        z.columns(range.lowerBound + 1..<range.upperBound + 1)))
+                        next.values.rows(range),
+                        scratch.z.values.rows(range.lowerBound + 1..<range.upperBound + 1)))
             }
         }
-        finish(memory.forecasts, \.closed)
-        if auxiliary { finish(memory.oneStep, \.open) }
+        finishForecasts()
+        if auxiliary { finishOneStep() }
     }
 
-    /// Adds up the shares of the channels, and undoes the transform of the windows.
-    private func finish(
-        _ target: Panel, _ part: KeyPath<SpaceTimeMemory.Share, Panel>
-    ) {
-        guard let bias = network.head.bias?.panel(in: memory.parameters) else { return }
+    private func finishForecasts() {
         for variate in 0..<network.configuration.variates {
-            let constant = work[bias, 0, variate]
             for row in variate * batchMaximum..<variate * batchMaximum + batch {
-                let output = target.row(row)
-                work.copy(memory.shares[0][keyPath: part].row(row), to: output)
+                let output = memory.forecasts.row(row)
+                work.copy(memory.shares[0].closed.row(row), to: output)
                 for share in memory.shares.dropFirst() {
-                    work.add(share[keyPath: part].row(row), to: output)
+                    work.add(share.closed.row(row), to: output)
                 }
-                work.combine(
-                    scales[row], output, 0, output, plus: constant * scales[row] + offsets[row])
+                undoTransform(row, variate, output)
             }
         }
+    }
+
+    private func finishOneStep() {
+        for variate in 0..<network.configuration.variates {
+            let sum = memory.shares[0].open[variate]
+            for share in memory.shares.dropFirst() {
+                work.add(share.open[variate].values, to: sum.values)
+            }
+            let rows = variate * batchMaximum..<variate * batchMaximum + batch
+            work.fromLanes(sum, into: memory.oneStep.rows(rows))
+            for row in rows { undoTransform(row, variate, memory.oneStep.row(row)) }
+        }
+    }
+
+    /// Adds the head's bias, and undoes the transform of one window.
+    private func undoTransform(_ row: Int, _ variate: Int, _ output: Panel) {
+        let constant = network.head.bias.map { work[$0.panel(in: memory.parameters), 0, variate] }
+        work.combine(
+            scales[row], output, 0, output, plus: (constant ?? 0) * scales[row] + offsets[row])
     }
 }
 
@@ -151,7 +168,7 @@ extension SpaceTimeNetwork {
                 work.convolve(
                     input, kernels: (kernels.row(g), pair ? kernels.row(g + 1) : nil),
                     into: (first, pair ? scratch.convolved.row(variate * groups + g + 1) : nil),
-                    scratch: scratch.decoder.convolution)
+                    scratch: scratch.convolution)
             }
             for g in 0..<groups {
                 preprocess.forward(
@@ -192,15 +209,13 @@ extension SpaceTimeNetwork {
 
     /// Adds one channel's share to the outputs of all variates.
     func addHead<S>(
-        _ channel: Int, _ y: Panel, _ sums: Panel, _ stride: Int, _ variates: Int,
-        _ dropout: Dropout, _ memory: SpaceTimeMemory, _ work: Workspace<S>
+        _ channel: Int, _ y: Panel, _ sums: [Panel], _ dropout: Dropout,
+        _ memory: SpaceTimeMemory, _ work: Workspace<S>
     ) {
         let gain = work[decoder.gain.panel(in: memory.parameters), 0, channel]
         let weights = head.weight.panel(in: memory.parameters)
-        for variate in 0..<variates {
-            work.head(
-                y, gain: gain, weight: work[weights, variate, channel],
-                sum: sums.rows(variate * stride..<variate * stride + y.rows), dropout)
+        for (variate, sum) in sums.enumerated() {
+            work.head(y, gain: gain, weight: work[weights, variate, channel], sum: sum, dropout)
         }
     }
 }

@@ -52,7 +52,7 @@ package final class SpaceTimePass<S: Scalar> {
     // MARK: In
 
     /// Takes the weights, and makes the kernels and forecast operators that follow from them alone.
-    package func prepare(_ parameters: Parameters<S>, auxiliary: Bool = false) {
+    package func prepare(_ parameters: Parameters<S>) {
         precondition(parameters.layout == network.layout, "SpaceTimePass: another model's weights")
         work.load(memory.parameters, from: parameters.values)
         let (network, memory, work) = (network, memory, work)
@@ -61,8 +61,8 @@ package final class SpaceTimePass<S: Scalar> {
         team.run(heads + kernels.reduce(0, +)) { item, member in
             if item < heads {
                 network.decoder.prepare(
-                    head: item, memory.decoder, openLoop: auxiliary,
-                    memory.members[member].decoder, memory.parameters, work)
+                    head: item, memory.decoder, memory.members[member].decoder,
+                    memory.parameters, work)
                 return
             }
             var g = item - heads
@@ -114,7 +114,8 @@ package final class SpaceTimePass<S: Scalar> {
     /// Runs the network on what was loaded.
     ///
     /// - Parameters:
-    ///   - auxiliary: Whether the decoder runs open-loop too, as `prepare` was told.
+    ///   - auxiliary: Whether the decoder runs open-loop too, for which the pass needs the memory of a
+    ///     training.
     ///   - dropoutKey: A key of this step's own; nil switches dropout off.
     package func forward(auxiliary: Bool = false, dropoutKey: UInt64? = nil) {
         self.auxiliary = auxiliary
@@ -135,11 +136,21 @@ package final class SpaceTimePass<S: Scalar> {
 
     /// The decoder's inputs, `[batch, lag, width]`; for tests.
     package var encoded: Tensor<S> {
-        gatheredChannels(memory.blocks[memory.blocks.count - 1].output)
+        let output = memory.blocks[memory.blocks.count - 1].output
+        let lag = network.configuration.lag
+        return gatheredChannels { channel in
+            work.values(memory.channel(channel, of: output, batch: batch, lag: lag))
+        }
     }
 
     /// The decoder's predictions of its next inputs, `[batch, lag, width]`; for tests.
-    package var encodedNext: Tensor<S> { gatheredChannels(memory.next) }
+    package var encodedNext: Tensor<S> {
+        let rows = memory.members[0].dz.rows(0..<batch)
+        return gatheredChannels { channel in
+            work.fromLanes(memory.next[channel], into: rows)
+            return work.values(rows)
+        }
+    }
 
     /// The sum of squared errors of the last pass's forecasts against the futures that were loaded.
     package func squaredError() -> Double {
@@ -165,13 +176,13 @@ package final class SpaceTimePass<S: Scalar> {
         return result
     }
 
-    private func gatheredChannels(_ panel: Panel) -> Tensor<S> {
+    /// `[batch, lag, width]` of `[batch·lag]` for every channel.
+    private func gatheredChannels(_ values: (_ channel: Int) -> [S]) -> Tensor<S> {
         let (lag, width) = (network.configuration.lag, network.configuration.width)
         var result = Tensor<S>(zeros: [batch, lag, width])
         for channel in 0..<width {
-            for index in 0..<batch {
-                let row = work.values(panel.row(channel).columns(index * lag..<(index + 1) * lag))
-                for t in 0..<lag { result.values[(index * lag + t) * width + channel] = row[t] }
+            for (position, value) in values(channel).enumerated() {
+                result.values[position * width + channel] = value
             }
         }
         return result

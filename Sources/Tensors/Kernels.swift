@@ -46,6 +46,34 @@ package protocol Kernels {
         _ d: Int, _ length: Int, _ a: UnsafePointer<Self>, _ x: UnsafePointer<Self>,
         _ dx: UnsafeMutablePointer<Self>, stride: Int, da: UnsafeMutablePointer<Self>,
         db: UnsafeMutablePointer<Self>)
+    @unsafe static func numerators(
+        _ d: Int, _ a: UnsafePointer<Self>, _ b: UnsafePointer<Self>,
+        into x: UnsafeMutablePointer<Self>, stride: Int)
+    @unsafe static func numeratorsBackward(
+        _ d: Int, _ a: UnsafePointer<Self>, _ b: UnsafePointer<Self>, _ x: UnsafePointer<Self>,
+        _ dx: UnsafeMutablePointer<Self>, stride: Int, da: UnsafeMutablePointer<Self>,
+        db: UnsafeMutablePointer<Self>)
+    @unsafe static func toLanes(
+        _ rows: Int, _ length: Int, _ x: UnsafePointer<Self>, stride: Int, lanes: Int,
+        into y: UnsafeMutablePointer<Self>)
+    @unsafe static func fromLanes(
+        _ rows: Int, _ length: Int, lanes: Int, _ y: UnsafePointer<Self>,
+        into x: UnsafeMutablePointer<Self>, stride: Int)
+    @unsafe static func autoregress(
+        _ d: Int, _ length: Int, lanes: Int, _ alpha: UnsafePointer<Self>,
+        _ u: UnsafePointer<Self>, into w: UnsafeMutablePointer<Self>, step: Int)
+    @unsafe static func filterPair(
+        _ d: Int, _ length: Int, lanes: Int, _ n1: UnsafePointer<Self>, _ n2: UnsafePointer<Self>,
+        _ w: UnsafePointer<Self>, into y1: UnsafeMutablePointer<Self>,
+        _ y2: UnsafeMutablePointer<Self>, step: Int)
+    @unsafe static func filterSum(
+        _ d: Int, _ length: Int, lanes: Int, _ n1: UnsafePointer<Self>, _ x1: UnsafePointer<Self>,
+        _ n2: UnsafePointer<Self>, _ x2: UnsafePointer<Self>, to y: UnsafeMutablePointer<Self>,
+        step: Int)
+    @unsafe static func lagProducts(
+        _ d: Int, _ length: Int, lanes: Int, _ w: UnsafePointer<Self>, _ s1: UnsafePointer<Self>,
+        _ s2: UnsafePointer<Self>?, _ s3: UnsafePointer<Self>?, to out1: UnsafeMutablePointer<Self>,
+        _ out2: UnsafeMutablePointer<Self>?, _ out3: UnsafeMutablePointer<Self>?)
     @unsafe static func forecastRows(
         _ d: Int, _ horizon: Int, _ a: UnsafePointer<Self>, _ b: UnsafePointer<Self>,
         _ c: UnsafePointer<Self>, _ k: UnsafePointer<Self>, into r: UnsafeMutablePointer<Self>)

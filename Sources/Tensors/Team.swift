@@ -1,3 +1,4 @@
+internal import CKernels
 internal import Dispatch
 internal import Synchronization
 
@@ -5,6 +6,9 @@ internal import Synchronization
 ///
 /// Which thread takes which item is chance; results are the same bits all the same as long as every
 /// item writes memory of its own.
+///
+/// While an item is worked on, subnormal numbers count as 0: gradients of inputs long ago decay into
+/// them, and a processor multiplies them some fifty times slower than any other number.
 package struct Team: Sendable {
     /// How many threads work at once, 1 or more.
     package let threads: Int
@@ -24,11 +28,15 @@ package struct Team: Sendable {
     package func run(_ items: Int, _ body: @Sendable (_ item: Int, _ member: Int) -> Void) {
         let members = min(threads, items)
         guard members > 1 else {
+            let before = ck_flush_subnormals()
+            defer { ck_restore_subnormals(before) }
             for item in 0..<items { body(item, 0) }
             return
         }
         let next = Atomic(0)
         DispatchQueue.concurrentPerform(iterations: members) { member in
+            let before = ck_flush_subnormals()
+            defer { ck_restore_subnormals(before) }
             while true {
                 let item = next.add(1, ordering: .relaxed).oldValue
                 guard item < items else { return }

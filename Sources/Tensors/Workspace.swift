@@ -13,10 +13,11 @@ internal import CKernels
     /// Memory for everything that `layout` has handed out, all zeros.
     package init(_ layout: WorkspaceLayout) {
         capacity = layout.count
-        let memory = UnsafeMutableRawPointer.allocate(
-            byteCount: max(1, capacity) * MemoryLayout<S>.stride, alignment: 64)
+        let bytes = max(1, capacity) * MemoryLayout<S>.stride
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
+        // All zero bytes are the number 0.
+        unsafe memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
         unsafe base = memory.bindMemory(to: S.self, capacity: max(1, capacity))
-        unsafe base.initialize(repeating: 0, count: max(1, capacity))
     }
 
     deinit { unsafe base.deallocate() }

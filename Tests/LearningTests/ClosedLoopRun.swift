@@ -14,11 +14,13 @@ final class ClosedLoopRun<S: Scalar> {
     let (p, gradient): (Panel, Panel)
     let (z, dz, open, dopen, next, dnext): (Panel, Panel, Panel, Panel, Panel, Panel)
     let (closed, dclosed, predicted, dpredicted): (Panel, Panel, Panel, Panel)
-    private let states: Panel  // [heads·batch, d]
+    private let states: Panel  // [heads·lanes, d]
     private let (rows, drows): (Panel, Panel)  // [horizon, d], of the predicted inputs
-    private let (state, dstate): (Panel, Panel)  // [batch, d]
+    private let dstate: Panel  // [batch, d]
     private let dcolumns: Panel  // [4, d]
-    private let krylov: Panel  // [time, d]
+    private let (krylov, dkrylov): (Panel, Panel)  // [time, d]
+    private let (signal, filtered): (Lanes, [Lanes])
+    private let (first, second): (Lanes, Lanes)
 
     init(_ golden: GoldenFile) throws {
         (batch, time) = (golden.integer("batch"), golden.integer("time"))
@@ -28,28 +30,33 @@ final class ClosedLoopRun<S: Scalar> {
         var layout = ParameterLayout()
         decoder = ClosedLoopSSM(&layout, heads: heads, d: d)
         self.layout = layout
-        let (memory, sizes) = (memory, (heads: heads, batch: batch))
-        func signal(_ steps: Int) -> Panel {
-            memory.reserve(channels: sizes.heads, batch: sizes.batch, time: steps)
+        let memory = memory
+        let (batch, time, horizon, heads, d) = (batch, time, horizon, heads, d)
+        func signals(_ steps: Int) -> Panel {
+            memory.reserve(channels: heads, batch: batch, time: steps)
         }
         p = memory.plan.reserve(1, layout.count)
         gradient = memory.plan.reserve(1, layout.count)
         (z, dz, open, dopen, next, dnext) = (
-            signal(time), signal(time), signal(time), signal(time), signal(time), signal(time)
+            signals(time), signals(time), signals(time), signals(time), signals(time),
+            signals(time)
         )
         (closed, dclosed, predicted, dpredicted) = (
-            signal(horizon), signal(horizon), signal(horizon), signal(horizon)
+            signals(horizon), signals(horizon), signals(horizon), signals(horizon)
         )
-        operators = ClosedLoopMemory(
-            &memory.plan, heads: heads, d: d, length: time, horizon: horizon)
+        operators = ClosedLoopMemory(&memory.plan, heads: heads, d: d, horizon: horizon)
         scratch = ClosedLoopScratch(
-            &memory.plan, d: d, length: time, horizon: horizon, batch: batch,
-            convolution: Workspace<S>.convolutionScratch(length: time))
-        states = memory.plan.reserve(heads * batch, d)
+            &memory.plan, d: d, length: time, horizon: horizon, batch: batch)
+        states = memory.plan.reserve(heads * Lanes.count(batch), d)
         (rows, drows) = (memory.plan.reserve(horizon, d), memory.plan.reserve(horizon, d))
-        (state, dstate) = (memory.plan.reserve(batch, d), memory.plan.reserve(batch, d))
+        dstate = memory.plan.reserve(batch, d)
         dcolumns = memory.plan.reserve(4, d)
-        krylov = memory.plan.reserve(time, d)
+        (krylov, dkrylov) = (memory.plan.reserve(time, d), memory.plan.reserve(time, d))
+        func lanes() -> Lanes {
+            Lanes(&memory.plan, windows: batch, length: time, before: d, behind: d)
+        }
+        (signal, first, second) = (lanes(), lanes(), lanes())
+        filtered = (0..<heads).map { _ in lanes() }
         memory.work.load(p, from: try Parameters<S>(layout, from: golden.checkpoint).values)
         for (panel, name) in [
             (z, "in/z"), (dclosed, "up/closed"), (dopen, "up/open"), (dnext, "up/next_input"),
@@ -57,22 +64,37 @@ final class ClosedLoopRun<S: Scalar> {
         ] { memory.load(panel, channelsLast: try golden.tensor(name)) }
     }
 
+    /// The state after the window of one head, `[lanes, d]`.
+    private func state(_ h: Int) -> Panel {
+        states.rows(h * Lanes.count(batch)..<(h + 1) * Lanes.count(batch))
+    }
+
+    /// The last states, `[batch, heads, d]`.
+    var lastStates: Tensor<S> {
+        Tensor(
+            [batch, heads, d],
+            (0..<batch).flatMap { b in
+                (0..<heads).flatMap { memory.work.values(state($0).row(b)) }
+            })
+    }
+
     func forward() {
         let work = memory.work
         for h in 0..<heads {
-            decoder.prepare(head: h, operators, openLoop: true, scratch, p, work)
-            let zh = z.channel(h, batch, time)
+            decoder.prepare(head: h, operators, scratch, p, work)
+            work.toLanes(z.channel(h, batch, time), into: signal)
+            decoder.filter(head: h, signal, into: filtered[h], operators, work)
             decoder.closedLoop(
-                head: h, zh, state: states.rows(h * batch..<(h + 1) * batch),
-                into: closed.channel(h, batch, horizon), operators, work)
-            decoder.openLoop(
-                head: h, zh, into: open.channel(h, batch, time),
-                next: next.channel(h, batch, time), operators, scratch, work)
+                head: h, filtered[h], state: state(h), into: closed.channel(h, batch, horizon),
+                operators, work)
+            decoder.openLoop(head: h, filtered[h], into: first, next: second, operators, work)
+            work.fromLanes(first, into: open.channel(h, batch, time))
+            work.fromLanes(second, into: next.channel(h, batch, time))
             let (a, b, _, k) = operators.columns(of: h)
             work.forecastRows(a: a, b: b, c: k, k: k, into: rows)
             work.multiply(
-                states.rows(h * batch..<(h + 1) * batch), rows,
-                into: predicted.channel(h, batch, horizon), transposeB: true)
+                state(h).rows(0..<batch), rows, into: predicted.channel(h, batch, horizon),
+                transposeB: true)
         }
     }
 
@@ -84,32 +106,34 @@ final class ClosedLoopRun<S: Scalar> {
             let (dy, dyo) = (dclosed.row(h), dopen.row(h))
             work[decoder.gain.panel(in: gradient), 0, h] = S(work.dot(y, dy) + work.dot(yo, dyo))
             for panel in [y, yo, dy, dyo] { work.combine(gain, panel, 0, panel) }
-            decoder.backward(
-                head: h, z: z.channel(h, batch, time),
-                state: states.rows(h * batch..<(h + 1) * batch),
-                dclosed: dclosed.channel(h, batch, horizon),
-                dopen: (dopen.channel(h, batch, time), dnext.channel(h, batch, time)),
-                into: dz.channel(h, batch, time), operators, scratch, p, gradient: gradient, work)
+            work.toLanes(dopen.channel(h, batch, time), into: first)
+            work.toLanes(dnext.channel(h, batch, time), into: second)
+            let received = decoder.backward(
+                head: h, w: filtered[h], state: state(h),
+                dclosed: dclosed.channel(h, batch, horizon), dopen: (first, second), operators,
+                scratch, p, gradient: gradient, work)
+            work.fromLanes(received, into: dz.channel(h, batch, time))
             predictedBackward(h)
         }
     }
 
+    /// By the definition of the state, with Krylov vectors as long as the window: another path than
+    /// the decoder's own.
     private func predictedBackward(_ h: Int) {
         let work = memory.work
         let (a, b, _, k) = operators.columns(of: h)
         let (zh, dzh) = (z.channel(h, batch, time), dz.channel(h, batch, time))
-        let x = states.rows(h * batch..<(h + 1) * batch)
         let dy = dpredicted.channel(h, batch, horizon)
         let (da, db, dk) = (dcolumns.row(0), dcolumns.row(1), dcolumns.row(2))
         work.fill(dcolumns)
+        work.krylov(a: a, b: b, into: krylov, reversed: true)
         work.forecastRows(a: a, b: b, c: k, k: k, into: rows)
         work.multiply(dy, rows, into: dstate)
-        work.multiply(dy, x, into: drows, transposeA: true)
+        work.multiply(dy, state(h).rows(0..<batch), into: drows, transposeA: true)
         work.forecastRowsBackward(a: a, b: b, k: k, r: rows, dr: drows, into: (da, db, dk, dk))
-        work.multiply(dstate, operators.states(of: h), into: dzh, transposeB: true, beta: 1)
-        work.multiply(zh, dstate, into: krylov, transposeA: true)
-        work.krylovBackward(
-            a: a, x: operators.states(of: h), dx: krylov, da: da, db: db, reversed: true)
+        work.multiply(dstate, krylov, into: dzh, transposeB: true, beta: 1)
+        work.multiply(zh, dstate, into: dkrylov, transposeA: true)
+        work.krylovBackward(a: a, x: krylov, dx: dkrylov, da: da, db: db, reversed: true)
         for (slot, column, dcolumn) in [(decoder.a, a, da), (decoder.b, b, db), (decoder.k, k, dk)]
         {
             work.normaliseBackward(

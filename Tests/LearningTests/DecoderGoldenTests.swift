@@ -123,5 +123,6 @@ import Testing
             [run.heads, horizon, run.d],
             (0..<run.heads).flatMap { run.memory.work.values(run.operators.rows(of: $0)) })
         #expect(try golden.excess(of: rows, over: "alt/rows") <= 1)
+        #expect(try golden.excess(of: run.lastStates, over: "alt/last_state") <= 1)
     }
 }

@@ -34,7 +34,7 @@ import Testing
         }
 
         // What the decoder sees and predicts is looked at before the backward pass reuses its place.
-        run.pass.prepare(run.parameters, auxiliary: true)
+        run.pass.prepare(run.parameters)
         run.pass.forward(auxiliary: true)
         #expect(try golden.excess(of: run.pass.oneStep, over: "out/one_step") <= 1)
         #expect(try golden.excess(of: run.pass.encoded, over: "out/encoded") <= 1)
@@ -140,7 +140,7 @@ final class GoldenRun<S: Scalar> {
     }
 
     func loss(auxiliary: Bool, gradient: inout Parameters<S>) -> Double {
-        pass.prepare(parameters, auxiliary: auxiliary)
+        pass.prepare(parameters)
         pass.forward(auxiliary: auxiliary)
         return pass.loss(gradient: &gradient)
     }

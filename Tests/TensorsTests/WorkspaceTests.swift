@@ -84,6 +84,21 @@ import Testing
         #expect(work.values(members).allSatisfy { $0 >= 0 && $0 < Float(threads) })
     }
 
+    @Test(arguments: [1, 3])
+    func `subnormal numbers are zero inside, and numbers again outside`(threads: Int) {
+        var plan = WorkspaceLayout()
+        let panel = plan.reserve(8, 1)
+        let work = Workspace<Float>(plan)
+        work.fill(panel, with: .leastNormalMagnitude)
+        Team(threads: threads).run(8) { item, _ in
+            work.add(panel.row(item), to: panel.row(item), times: -0.5)
+        }
+        #expect(work.values(panel).allSatisfy { $0 == 0 || $0 == .leastNormalMagnitude })
+        work.fill(panel, with: .leastNormalMagnitude)
+        work.add(panel, to: panel, times: -0.5)
+        #expect(work.values(panel).allSatisfy { $0 == .leastNormalMagnitude / 2 })
+    }
+
     @Test func `no items are no work`() {
         Team(threads: 2).run(0) { _, _ in Issue.record("an item of none") }
     }

@@ -31,7 +31,7 @@ enum SpaceTimeTrainStep {
             work: Work(batch, "windows"),
             ours: Contestant("SpaceTimePass and AdamW") {
                 pass.load(series: series, starts: starts[...], futures: true)
-                pass.prepare(parameters, auxiliary: true)
+                pass.prepare(parameters)
                 pass.forward(auxiliary: true, dropoutKey: random.next())
                 let loss = pass.loss(gradient: &gradient)
                 guard loss.isFinite, optimiser.update(&parameters, gradient).norm.isFinite else {

@@ -11,6 +11,11 @@ const char *ck_variant(void);
 /// Whether the processor and the system have AVX-512 F, DQ, BW and VL; 0 or 1.
 int ck_has_avx512(void);
 
+/// Makes the calling thread take subnormal numbers as 0, where the processor can; returns what
+/// `ck_restore_subnormals` needs to undo it.
+uint64_t ck_flush_subnormals(void);
+void ck_restore_subnormals(uint64_t before);
+
 /// Which elements a dropout keeps: element i is kept when a hash of the key and of `offset + i` is
 /// at least `threshold`; what is kept is multiplied by `scale`. Threshold 0 keeps everything.
 typedef struct {
@@ -68,6 +73,36 @@ size_t ck_convolution_scratch(size_t length);
     /* Its adjoint: dx holds the rows' gradients and is overwritten; adds to da and db. */         \
     void ck_krylov_backward_##SUFFIX(size_t d, size_t length, const REAL *a, const REAL *x,        \
                                      REAL *dx, ptrdiff_t stride, REAL *da, REAL *db);              \
+    /* Rows P_j, j < d, of the polynomial P(z) = D(z) (I - zA)^-1 b: P_0 = b, */                   \
+    /* P_j = A P_{j-1} - a_{d-j} b. */                                                             \
+    void ck_numerators_##SUFFIX(size_t d, const REAL *a, const REAL *b, REAL *x,                   \
+                                ptrdiff_t stride);                                                 \
+    /* Its adjoint: dx is overwritten; adds to da and db. */                                       \
+    void ck_numerators_backward_##SUFFIX(size_t d, const REAL *a, const REAL *b, const REAL *x,    \
+                                         REAL *dx, ptrdiff_t stride, REAL *da, REAL *db);          \
+    /* y_{t,lane} = x_{lane,t}, 0 for lanes from `rows` on; and back for those below. */           \
+    void ck_to_lanes_##SUFFIX(size_t rows, size_t length, const REAL *x, size_t stride,            \
+                              size_t lanes, REAL *y);                                              \
+    void ck_from_lanes_##SUFFIX(size_t rows, size_t length, size_t lanes, const REAL *y, REAL *x,  \
+                                size_t stride);                                                    \
+    /* In all of these `lanes` is a multiple of 16, time t is at t*step, and d rows of zeros */    \
+    /* stand before time 0 in w and x. Coefficients have 8 zeros before and behind them. */        \
+    /* w_t = u_t + sum over 1 <= j <= d of alpha_{j-1} w_{t-j}; w may be u. */                     \
+    void ck_autoregress_##SUFFIX(size_t d, size_t length, size_t lanes, const REAL *alpha,         \
+                                 const REAL *u, REAL *w, ptrdiff_t step);                          \
+    /* y1_t = sum over j < d of n1_j w_{t-j}, and y2 with n2. */                                   \
+    void ck_filter_pair_##SUFFIX(size_t d, size_t length, size_t lanes, const REAL *n1,            \
+                                 const REAL *n2, const REAL *w, REAL *y1, REAL *y2,                \
+                                 ptrdiff_t step);                                                  \
+    /* y_t += sum over j < d of n1_j x1_{t-j} + n2_j x2_{t-j}. */                                  \
+    void ck_filter_sum_##SUFFIX(size_t d, size_t length, size_t lanes, const REAL *n1,             \
+                                const REAL *x1, const REAL *n2, const REAL *x2, REAL *y,           \
+                                ptrdiff_t step);                                                   \
+    /* out_j += sum over t and lanes of s_t w_{t-j}, j < d, for three signals s; or for */         \
+    /* the first alone, where the others are null. */                                              \
+    void ck_lag_products_##SUFFIX(size_t d, size_t length, size_t lanes, const REAL *w,            \
+                                  const REAL *s1, const REAL *s2, const REAL *s3, REAL *out1,      \
+                                  REAL *out2, REAL *out3);                                         \
     /* Rows c M^h, h < horizon, of the closed loop M = A + b k'. */                                \
     void ck_forecast_rows_##SUFFIX(size_t d, size_t horizon, const REAL *a, const REAL *b,         \
                                    const REAL *c, const REAL *k, REAL *r);                         \
