@@ -68,7 +68,12 @@ import Foundation
                 python: environment["SYSTOLE_PYTHON"] ?? "python3",
                 reference: environment["SYSTOLE_REFERENCE"] ?? "../shared/reference"),
             databases: Databases(server: environment["SYSTOLE_TEST_SERVER"]))
-        let report = try await runner.run(try selected())
+        let benchmarks = try selected()
+        let work = Task { try await runner.run(benchmarks) }
+        let interrupts = Interrupts { work.cancel() }
+        let report = try await work.value
+        interrupts.end()
+        if work.isCancelled { throw ExitCode(130) }
         if json {
             print(try report.json())
         } else {

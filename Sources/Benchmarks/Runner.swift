@@ -14,6 +14,7 @@ struct Runner {
         let folder = try ScratchFolder()
         for benchmark in benchmarks {
             for count in benchmark.threads.counts(requested: threads, cores: machine.cores) {
+                if Task.isCancelled { break }
                 let setting = Setting(
                     threads: count, peers: peers, databases: databases, folder: folder)
                 do {
@@ -26,7 +27,8 @@ struct Runner {
         }
         peers.close()
         report.machine.postgres = databases.serverInWords
-        await databases.close()
+        // In a task of its own: this one may have been cancelled, and the cleaning up is not.
+        await Task { [databases] in await databases.close() }.value
         do { try folder.remove() } catch { Progress.say("\(folder.path) is left over") }
         return report
     }

@@ -31,6 +31,7 @@ struct Trial: Sendable {
         var round = 0
         while wantsMore(afterRounds: round, elapsed: (ContinuousClock.now - start) / .seconds(1)) {
             for index in contestants.indices {
+                try Task.checkCancellation()
                 let count = all[index].repetitions
                 let seconds = try await contestants[index].measure(count)
                 all[index].seconds.append(seconds / Double(count))

@@ -70,9 +70,9 @@ enum WebhookDeliver {
             chance: { 0 }, logger: logger)
         let start = ContinuousClock.now
         let work = Task { try await deliverer.run() }
+        defer { work.cancel() }
         while try await accepted(database) < events * endpoints {
             guard ContinuousClock.now < start + .seconds(120) else {
-                work.cancel()
                 throw BenchmarkError(
                     "not delivered within two minutes; events wait for every older transaction "
                         + "of the server, also of other databases")
