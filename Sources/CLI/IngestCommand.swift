@@ -83,7 +83,11 @@ struct IngestCommand: AsyncParsableCommand {
             for finding in report.findings { print("note: \(finding.file): \(finding.reason)") }
         }
         for rejection in report.rejections {
-            Terminal.complain("rejected: \(rejection.file): \(rejection.reason)")
+            // A reader's own sentence names the file already.
+            let isNamed = rejection.reason.hasPrefix(rejection.file)
+            let sentence =
+                isNamed ? rejection.reason : "\(rejection.file): \(rejection.reason)"
+            Terminal.complain("rejected: \(sentence)")
         }
         // Nothing but bad files is a failure; some bad files among good ones are not.
         if report.rejected > 0 && report.rejected == report.files { throw ExitCode.failure }
