@@ -3,44 +3,52 @@ internal import CKernels
 // The loops over lanes; see `Kernels`.
 
 extension Float {
+    /// Forwards to `ck_numerators_f32`.
     @unsafe package static func numerators(
         _ d: Int, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
         into x: UnsafeMutablePointer<Float>, stride: Int
     ) { unsafe ck_numerators_f32(d, a, b, x, stride) }
 
+    /// Forwards to `ck_numerators_backward_f32`.
     @unsafe package static func numeratorsBackward(
         _ d: Int, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ x: UnsafePointer<Float>,
         _ dx: UnsafeMutablePointer<Float>, stride: Int, da: UnsafeMutablePointer<Float>,
         db: UnsafeMutablePointer<Float>
     ) { unsafe ck_numerators_backward_f32(d, a, b, x, dx, stride, da, db) }
 
+    /// Forwards to `ck_to_lanes_f32`.
     @unsafe package static func toLanes(
         _ rows: Int, _ length: Int, _ x: UnsafePointer<Float>, stride: Int, lanes: Int,
         into y: UnsafeMutablePointer<Float>
     ) { unsafe ck_to_lanes_f32(rows, length, x, stride, lanes, y) }
 
+    /// Forwards to `ck_from_lanes_f32`.
     @unsafe package static func fromLanes(
         _ rows: Int, _ length: Int, lanes: Int, _ y: UnsafePointer<Float>,
         into x: UnsafeMutablePointer<Float>, stride: Int
     ) { unsafe ck_from_lanes_f32(rows, length, lanes, y, x, stride) }
 
+    /// Forwards to `ck_autoregress_f32`.
     @unsafe package static func autoregress(
         _ d: Int, _ length: Int, lanes: Int, _ alpha: UnsafePointer<Float>,
         _ u: UnsafePointer<Float>, into w: UnsafeMutablePointer<Float>, step: Int
     ) { unsafe ck_autoregress_f32(d, length, lanes, alpha, u, w, step) }
 
+    /// Forwards to `ck_filter_pair_f32`.
     @unsafe package static func filterPair(
         _ d: Int, _ length: Int, lanes: Int, _ n1: UnsafePointer<Float>, _ n2: UnsafePointer<Float>,
         _ w: UnsafePointer<Float>, into y1: UnsafeMutablePointer<Float>,
         _ y2: UnsafeMutablePointer<Float>, step: Int
     ) { unsafe ck_filter_pair_f32(d, length, lanes, n1, n2, w, y1, y2, step) }
 
+    /// Forwards to `ck_filter_sum_f32`.
     @unsafe package static func filterSum(
         _ d: Int, _ length: Int, lanes: Int, _ n1: UnsafePointer<Float>, _ x1: UnsafePointer<Float>,
         _ n2: UnsafePointer<Float>, _ x2: UnsafePointer<Float>, to y: UnsafeMutablePointer<Float>,
         step: Int
     ) { unsafe ck_filter_sum_f32(d, length, lanes, n1, x1, n2, x2, y, step) }
 
+    /// Forwards to `ck_lag_products_f32`.
     @unsafe package static func lagProducts(
         _ d: Int, _ length: Int, lanes: Int, _ w: UnsafePointer<Float>, _ s1: UnsafePointer<Float>,
         _ s2: UnsafePointer<Float>?, _ s3: UnsafePointer<Float>?,
@@ -51,11 +59,13 @@ extension Float {
 }
 
 extension Double {
+    /// Forwards to `ck_numerators_f64`.
     @unsafe package static func numerators(
         _ d: Int, _ a: UnsafePointer<Double>, _ b: UnsafePointer<Double>,
         into x: UnsafeMutablePointer<Double>, stride: Int
     ) { unsafe ck_numerators_f64(d, a, b, x, stride) }
 
+    /// Forwards to `ck_numerators_backward_f64`.
     @unsafe package static func numeratorsBackward(
         _ d: Int, _ a: UnsafePointer<Double>, _ b: UnsafePointer<Double>,
         _ x: UnsafePointer<Double>,
@@ -63,21 +73,25 @@ extension Double {
         db: UnsafeMutablePointer<Double>
     ) { unsafe ck_numerators_backward_f64(d, a, b, x, dx, stride, da, db) }
 
+    /// Forwards to `ck_to_lanes_f64`.
     @unsafe package static func toLanes(
         _ rows: Int, _ length: Int, _ x: UnsafePointer<Double>, stride: Int, lanes: Int,
         into y: UnsafeMutablePointer<Double>
     ) { unsafe ck_to_lanes_f64(rows, length, x, stride, lanes, y) }
 
+    /// Forwards to `ck_from_lanes_f64`.
     @unsafe package static func fromLanes(
         _ rows: Int, _ length: Int, lanes: Int, _ y: UnsafePointer<Double>,
         into x: UnsafeMutablePointer<Double>, stride: Int
     ) { unsafe ck_from_lanes_f64(rows, length, lanes, y, x, stride) }
 
+    /// Forwards to `ck_autoregress_f64`.
     @unsafe package static func autoregress(
         _ d: Int, _ length: Int, lanes: Int, _ alpha: UnsafePointer<Double>,
         _ u: UnsafePointer<Double>, into w: UnsafeMutablePointer<Double>, step: Int
     ) { unsafe ck_autoregress_f64(d, length, lanes, alpha, u, w, step) }
 
+    /// Forwards to `ck_filter_pair_f64`.
     @unsafe package static func filterPair(
         _ d: Int, _ length: Int, lanes: Int, _ n1: UnsafePointer<Double>,
         _ n2: UnsafePointer<Double>,
@@ -85,6 +99,7 @@ extension Double {
         _ y2: UnsafeMutablePointer<Double>, step: Int
     ) { unsafe ck_filter_pair_f64(d, length, lanes, n1, n2, w, y1, y2, step) }
 
+    /// Forwards to `ck_filter_sum_f64`.
     @unsafe package static func filterSum(
         _ d: Int, _ length: Int, lanes: Int, _ n1: UnsafePointer<Double>,
         _ x1: UnsafePointer<Double>,
@@ -93,6 +108,7 @@ extension Double {
         step: Int
     ) { unsafe ck_filter_sum_f64(d, length, lanes, n1, x1, n2, x2, y, step) }
 
+    /// Forwards to `ck_lag_products_f64`.
     @unsafe package static func lagProducts(
         _ d: Int, _ length: Int, lanes: Int, _ w: UnsafePointer<Double>,
         _ s1: UnsafePointer<Double>,

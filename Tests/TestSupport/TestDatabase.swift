@@ -74,21 +74,33 @@ package struct TestDatabase: Sendable {
 package func withTestDatabase<T>(
     migrations: TestDatabase.Migrations = .repository, _ body: (TestDatabase) async throws -> T
 ) async throws -> T {
+    // A test that asks for a second database has its place already: waiting for another one, it
+    // would hold up the rest, and its own open transactions would time out.
+    if TestGate.isInside { return try await lend(migrations, to: body) }
     await TestGate.shared.enter()
     do {
-        let database = try await TestDatabase.make(migrations: migrations)
-        do {
-            let value = try await body(database)
-            try await database.drop()
-            await TestGate.shared.leave()
-            return value
-        } catch {
-            // The test's own failure is the one to report.
-            try? await database.drop()
-            throw error
+        let value = try await TestGate.$isInside.withValue(true) {
+            try await lend(migrations, to: body)
         }
+        await TestGate.shared.leave()
+        return value
     } catch {
         await TestGate.shared.leave()
+        throw error
+    }
+}
+
+private func lend<T>(
+    _ migrations: TestDatabase.Migrations, to body: (TestDatabase) async throws -> T
+) async throws -> T {
+    let database = try await TestDatabase.make(migrations: migrations)
+    do {
+        let value = try await body(database)
+        try await database.drop()
+        return value
+    } catch {
+        // The test's own failure is the one to report.
+        try? await database.drop()
         throw error
     }
 }
@@ -96,6 +108,8 @@ package func withTestDatabase<T>(
 /// Lets so many tests at a time have a database that the server's connections suffice.
 private actor TestGate {
     static let shared = TestGate(places: 12)
+    /// Whether this task has a place.
+    @TaskLocal static var isInside = false
 
     private var places: Int
     private var waiting: [CheckedContinuation<Void, Never>] = []
