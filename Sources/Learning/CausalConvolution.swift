@@ -15,7 +15,7 @@ package struct CausalConvolution<S: Scalar>: Sendable {
     }
 
     /// Rows of at most this length are convolved directly; measured, see ops/decisions/0004.
-    package static var directLengthMaximum: Int { 1024 }
+    package static var directLengthMaximum: Int { 512 }
 
     package let length: Int
     package let form: Form

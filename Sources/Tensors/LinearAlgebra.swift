@@ -4,8 +4,7 @@ internal import COpenBLAS
 private let openBLASIsSingleThreaded: Void = openblas_set_num_threads(1)
 
 extension Float: Scalar {
-    package static var safetensorsName: String { "F32" }
-
+    /// Forwards to OpenBLAS.
     @unsafe package static func multiply(
         _ size: ProductSize, alpha: Float, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
         beta: Float, into c: UnsafeMutablePointer<Float>
@@ -20,8 +19,7 @@ extension Float: Scalar {
 }
 
 extension Double: Scalar {
-    package static var safetensorsName: String { "F64" }
-
+    /// Forwards to OpenBLAS.
     @unsafe package static func multiply(
         _ size: ProductSize, alpha: Double, _ a: UnsafePointer<Double>, _ b: UnsafePointer<Double>,
         beta: Double, into c: UnsafeMutablePointer<Double>

@@ -40,6 +40,34 @@ import Testing
         #expect(trained.record.bestError < 0.2 * lastValue)
     }
 
+    @Test func `on autoregressive noise the error comes within 5 % of the innovations`() throws {
+        // Stationary AR(4) with unit innovations: nothing can forecast one step better than they allow.
+        var random = RandomStream(seed: 21)
+        let coefficients: [Double] = [0.5, -0.3, 0.2, 0.2]
+        var (series, innovations): ([Double], [Double]) = ([0, 0, 0, 0], [0, 0, 0, 0])
+        while series.count < 4000 {
+            innovations.append(random.normal())
+            let recent = zip(coefficients, series.suffix(4).reversed())
+            series.append(recent.reduce(innovations[series.count]) { $0 + $1.0 * $1.1 })
+        }
+        var configuration = SpaceTimeConfiguration(
+            lag: 32, horizon: 1, groups: 2, d: 8, dropout: 0, transform: .none)
+        configuration.auxiliaryEpochs = 0
+        let validation = Array(3000..<3968)
+        let trained = try SpaceTimeTrainer(
+            configuration: configuration,
+            options: TrainingOptions(batch: 64, epochsMaximum: 12, rate: 1e-2, seed: 3)
+        ).train(
+            series: series.map { Float($0) }, trainStarts: Array(0..<2960),
+            validationStarts: validation
+        ) { _ in }
+        let least = validation.reduce(0.0) { total, start in
+            total + innovations[start + 32] * innovations[start + 32] / Double(validation.count)
+        }
+        #expect(trained.record.bestError < 1.05 * least)
+        #expect(trained.record.bestError > 0.95 * least)
+    }
+
     private static func lastValueError() -> Double {
         var total = 0.0
         for start in 372..<480 {
