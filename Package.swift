@@ -122,7 +122,8 @@ let package = Package(
         tests(of: "Series"),
         tests(of: "Tensors"),
         tests(of: "Learning", with: "Tensors", fixtures: true),
-        tests(of: "Models", with: "Tensors", "Learning", fixtures: true),
+        .target(name: "AllocationCount", path: "Tests/AllocationCount"),
+        tests(of: "Models", with: "Tensors", "Learning", "AllocationCount", fixtures: true),
         tests(of: "Signals", with: "Series", fixtures: true),
         tests(
             of: "Forecasting", with: "Series", "Tensors", "Learning", "Models", fixtures: true),

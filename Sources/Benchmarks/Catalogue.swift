@@ -1,9 +1,11 @@
 /// Every benchmark, in the order of reports.
 enum Catalogue {
-    static let all: [Benchmark] = [
-        SGEMM.benchmark, FFTConvolution.benchmark, SpaceTimeTrainStep.benchmark,
-        SpaceTimeForecast.benchmark, ForecastBatch.benchmark, CSVRead.benchmark,
-        WFDBRead.benchmark, EDFRead.benchmark, ObservationsCopy.benchmark, WaveformCopy.benchmark,
-        JobsNoop.benchmark, WebhookDeliver.benchmark,
-    ]
+    static let all: [Benchmark] =
+        SGEMM.benchmarks + FFTConvolution.benchmarks + [
+            SpaceTimeTrainStep.benchmark, SpaceTimeForecast.benchmark, ForecastBatch.benchmark,
+            CSVRead.benchmark,
+            WFDBRead.benchmark, EDFRead.benchmark, ObservationsCopy.benchmark,
+            WaveformCopy.benchmark,
+            JobsNoop.benchmark, WebhookDeliver.benchmark,
+        ]
 }

@@ -49,6 +49,10 @@ struct Table {
             var text = "\(entry.name): \(entry.what)\n    opponent: "
             text += entry.opponent ?? "none"
             if let note = entry.opponentNote { text += " (\(note))" }
+            if let theirs = entry.opponentPeakMemoryBytes {
+                text += "\n    peak memory of the process: \(Figure.bytes(entry.peakMemoryBytes)); "
+                text += "the opponent's: \(Figure.bytes(theirs))"
+            }
             for other in entry.otherOpponents {
                 let figure =
                     other.medianSeconds.map { median in
@@ -75,6 +79,8 @@ enum Figure {
         let (scale, prefix) = scales.first { value >= $0.0 } ?? (1, "")
         return "\(number(value / scale)) \(prefix)\(prefix.isEmpty ? "" : " ")\(unit)/s"
     }
+
+    static func bytes(_ value: Int) -> String { "\(number(Double(value) / 0x1p20)) MiB" }
 
     static func ratio(_ value: Double) -> String { "\(number(value))×" }
 

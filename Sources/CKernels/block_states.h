@@ -28,27 +28,39 @@ static inline void CK(exchange)(const REAL *x, ptrdiff_t from, REAL *y, ptrdiff_
 }
 #endif
 
-static void CK(to_block)(size_t rows, size_t length, const REAL *x, size_t stride, REAL *y) {
+// Groups `step` numbers apart from up to 16 rows.
+static void CK(gather_rows)(size_t rows, size_t length, const REAL *x, size_t stride, REAL *y,
+                            size_t step) {
     size_t t = 0;
 #if WIDE && CK_IS_FLOAT
     if (rows == CK_BLOCK)
         for (; t + CK_BLOCK <= length; t += CK_BLOCK)
-            CK(exchange)(x + t, (ptrdiff_t)stride, y + t * CK_BLOCK, CK_BLOCK);
+            CK(exchange)(x + t, (ptrdiff_t)stride, y + t * step, (ptrdiff_t)step);
 #endif
     for (; t < length; t++)
         for (size_t c = 0; c < CK_BLOCK; c++)
-            y[t * CK_BLOCK + c] = c < rows ? x[c * stride + t] : 0;
+            y[t * step + c] = c < rows ? x[c * stride + t] : 0;
 }
 
-static void CK(from_block)(size_t rows, size_t length, const REAL *y, REAL *x, size_t stride) {
+// Up to 16 rows from groups `step` numbers apart.
+static void CK(scatter_rows)(size_t rows, size_t length, const REAL *y, size_t step, REAL *x,
+                             size_t stride) {
     size_t t = 0;
 #if WIDE && CK_IS_FLOAT
     if (rows == CK_BLOCK)
         for (; t + CK_BLOCK <= length; t += CK_BLOCK)
-            CK(exchange)(y + t * CK_BLOCK, CK_BLOCK, x + t, (ptrdiff_t)stride);
+            CK(exchange)(y + t * step, (ptrdiff_t)step, x + t, (ptrdiff_t)stride);
 #endif
     for (; t < length; t++)
-        for (size_t c = 0; c < rows; c++) x[c * stride + t] = y[t * CK_BLOCK + c];
+        for (size_t c = 0; c < rows; c++) x[c * stride + t] = y[t * step + c];
+}
+
+static void CK(to_block)(size_t rows, size_t length, const REAL *x, size_t stride, REAL *y) {
+    CK(gather_rows)(rows, length, x, stride, y, CK_BLOCK);
+}
+
+static void CK(from_block)(size_t rows, size_t length, const REAL *y, REAL *x, size_t stride) {
+    CK(scatter_rows)(rows, length, y, CK_BLOCK, x, stride);
 }
 
 // MARK: Channel by channel

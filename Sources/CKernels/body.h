@@ -445,6 +445,7 @@ static void CK(preprocess_backward)(size_t length, const REAL *dy, size_t stride
 #include "block_mix.h"
 #include "block_states.h"
 #include "block_head.h"
+#include "transform.h"
 
 #undef KEPT
 #undef ELEMENTWISE

@@ -75,6 +75,15 @@
        const REAL *k2, const REAL *dy1, const REAL *dy2, size_t stride_y, REAL *dx,                \
        size_t stride_dx, REAL *dk1, REAL *dk2, REAL *scratch),                                     \
       (rows, length, x, stride_x, k1, k2, dy1, dy2, stride_y, dx, stride_dx, dk1, dk2, scratch))   \
+    F(transform_convolve,                                                                          \
+      (size_t rows, size_t length, size_t block, const REAL *factors, const REAL *x,               \
+       size_t stride_x, const REAL *k, REAL *y, size_t stride_y, REAL *scratch),                   \
+      (rows, length, block, factors, x, stride_x, k, y, stride_y, scratch))                        \
+    F(transform_convolve_backward,                                                                 \
+      (size_t rows, size_t length, size_t block, const REAL *factors, const REAL *x,               \
+       size_t stride_x, const REAL *k, const REAL *dy, size_t stride_y, REAL *dx,                  \
+       size_t stride_dx, REAL *dk, REAL *scratch),                                                 \
+      (rows, length, block, factors, x, stride_x, k, dy, stride_y, dx, stride_dx, dk, scratch))    \
     F(preprocess,                                                                                  \
       (size_t length, const REAL *x, const int64_t *windows, REAL *y, size_t stride,               \
        REAL *scratch),                                                                            \

@@ -10,6 +10,15 @@
 
 size_t ck_convolution_scratch(size_t length) { return 7 * (length + 2 * CK_PADDING); }
 
+size_t ck_transform_scratch(size_t length, size_t block) {
+    const size_t count = (length + block - 1) / block, spectrum = (2 * block + 1) * 2 * CK_BLOCK;
+    const size_t groups = (count + CK_BLOCK - 1) / CK_BLOCK;
+    const size_t own = (count + 1) * block * 2 * CK_BLOCK + 2 * (count + groups) * spectrum
+        + CK_BLOCK * length;
+    // The plain loops convolve directly.
+    return own > ck_convolution_scratch(length) ? own : ck_convolution_scratch(length);
+}
+
 // 32 well-mixed bits of a key and an index: the finaliser of MurmurHash3 with the second half of
 // the key between its rounds.
 static inline __attribute__((always_inline)) uint32_t ck_hash(const uint32_t *key,
@@ -104,23 +113,36 @@ int ck_has_avx512(void) {
 }
 
 static enum { PLAIN, GENERIC, AVX2, AVX512 } chosen = PLAIN;
+static const char *const names[] = {"plain", "generic", "avx2", "avx512"};
 
-__attribute__((constructor)) static void ck_choose(void) {
-    const char *wish = getenv("SYSTOLE_KERNELS");
-    if (wish && strcmp(wish, "plain") == 0) return;
-    chosen = GENERIC;
+static int ck_has(int variant) {
+    if (variant <= GENERIC) return 1;
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) chosen = AVX2;
-    if (wish && strcmp(wish, "avx2") == 0) return;
-    if (chosen == AVX2 && ck_has_avx512()) chosen = AVX512;
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return 0;
+    return variant == AVX2 || ck_has_avx512();
+#else
+    return 0;
 #endif
 }
 
-const char *ck_variant(void) {
-    static const char *const names[] = {"plain", "generic", "avx2", "avx512"};
-    return names[chosen];
+int ck_choose(const char *variant) {
+    for (int i = PLAIN; i <= AVX512; i++) {
+        if (strcmp(variant, names[i]) != 0 || !ck_has(i)) continue;
+        chosen = i;
+        return 1;
+    }
+    return 0;
 }
+
+__attribute__((constructor)) static void ck_choose_first(void) {
+    const char *wish = getenv("SYSTOLE_KERNELS");
+    if (wish && ck_choose(wish)) return;
+    for (int i = PLAIN; i <= AVX512; i++)
+        if (ck_has(i)) chosen = i;
+}
+
+const char *ck_variant(void) { return names[chosen]; }
 
 #if defined(__x86_64__)
 #define X86(statement) statement

@@ -1,39 +1,45 @@
 package import Tensors
 
 /// Causal convolution of rows with one kernel, `y_t = Σ_{j≤t} k_j·x_{t−j}`, by the form that is
-/// faster for their length.
-///
-/// The direct form is exact for any length and takes `length²/2` multiply-adds a row, at the speed of
-/// a matrix product; the transform takes some `length·log(length)`.
+/// fastest for their length and number.
 package struct CausalConvolution<S: Scalar>: Sendable {
     /// How the sum is formed.
-    package enum Form: Sendable {
-        /// By its definition, in registers.
+    package enum Form: Sendable, CaseIterable {
+        /// By its definition, in registers: `length²/2` multiply-adds a row.
         case direct
-        /// By products of spectra, padded so that nothing wraps round.
+        /// By products of spectra, row by row, padded so that nothing wraps round.
         case transform
+        /// By short transforms of blocks, thirty-two rows at a time in the lanes of a register.
+        case blocks
     }
 
-    /// Rows of at most this length are convolved directly; measured, see ops/decisions/0004.
-    package static var directLengthMaximum: Int { 512 }
-
     package let length: Int
-    package let form: Form
+    private let wanted: Form?
     private let transform: RealTransform<S>
+    private let factors: TransformFactors<S>
 
     /// - Parameters:
     ///   - length: Of a row and of the kernel, above zero.
-    ///   - form: The faster one where nil.
+    ///   - form: The fastest one where nil.
     package init(length: Int, form: Form? = nil) {
         self.length = length
-        self.form = form ?? (length <= Self.directLengthMaximum ? .direct : .transform)
+        wanted = form
         transform = RealTransform(length: RealTransform<S>.fastLength(atLeast: 2 * length - 1))
+        factors = TransformFactors(block: length <= 3072 ? 128 : 512)
+    }
+
+    /// The form in which so many rows are convolved; measured, see ops/decisions/0012.
+    package func form(rows: Int) -> Form {
+        if let wanted { return wanted }
+        if rows >= 12 && length >= 128 { return .blocks }
+        return length <= 512 ? .direct : .transform
     }
 
     /// Elements of scratch that either direction needs.
     package var scratchCount: Int {
         max(
             Workspace<S>.convolutionScratch(length: length),
+            Workspace<S>.convolutionScratch(length: length, block: factors.block),
             Self.aligned(transform.length) + 4 * Self.aligned(2 * transform.spectrumCount))
     }
 
@@ -41,10 +47,17 @@ package struct CausalConvolution<S: Scalar>: Sendable {
     package func forward(
         _ x: Panel, kernel: Panel, into y: Panel, scratch: Panel, _ work: Workspace<S>
     ) {
-        guard form == .transform else {
+        switch form(rows: x.rows) {
+        case .direct:
             work.convolve(x, kernels: (kernel, nil), into: (y, nil), scratch: scratch)
-            return
+        case .transform: transformForward(x, kernel, y, scratch, work)
+        case .blocks: work.convolve(x, kernel: kernel, into: y, factors, scratch: scratch)
         }
+    }
+
+    private func transformForward(
+        _ x: Panel, _ kernel: Panel, _ y: Panel, _ scratch: Panel, _ work: Workspace<S>
+    ) {
         let (padded, spectra) = split(scratch)
         spectrum(of: kernel, padded, into: spectra[0], work)
         for row in 0..<x.rows {
@@ -69,12 +82,22 @@ package struct CausalConvolution<S: Scalar>: Sendable {
         _ x: Panel, kernel: Panel, dy: Panel, into dx: Panel?, dkernel: Panel, scratch: Panel,
         _ work: Workspace<S>
     ) {
-        guard form == .transform else {
+        switch form(rows: x.rows) {
+        case .direct:
             work.convolveBackward(
                 x, kernels: (kernel, nil), dy: (dy, nil), into: dx, dkernels: (dkernel, nil),
                 scratch: scratch)
-            return
+        case .transform: transformBackward(x, kernel, dy, dx, dkernel, scratch, work)
+        case .blocks:
+            work.convolveBackward(
+                x, kernel: kernel, dy: dy, into: dx, dkernel: dkernel, factors, scratch: scratch)
         }
+    }
+
+    private func transformBackward(
+        _ x: Panel, _ kernel: Panel, _ dy: Panel, _ dx: Panel?, _ dkernel: Panel, _ scratch: Panel,
+        _ work: Workspace<S>
+    ) {
         let (padded, spectra) = split(scratch)
         spectrum(of: kernel, padded, into: spectra[0], work)
         work.fill(spectra[3])

@@ -40,5 +40,7 @@ package struct Preprocess: Sendable, Equatable {
         work.preprocessBackward(dy, windows: lengths(group), into: dx, scratch: scratch)
     }
 
-    private func lengths(_ group: Int) -> [Int64] { Array(windows[4 * group..<4 * (group + 1)]) }
+    private func lengths(_ group: Int) -> ArraySlice<Int64> {
+        windows[4 * group..<4 * (group + 1)]
+    }
 }

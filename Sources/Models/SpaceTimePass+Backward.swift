@@ -17,11 +17,13 @@ extension SpaceTimePass {
         let terms = lossTerms()
         work.fill(memory.gradient)
         fillOutputGradients(terms)
-        runDecoderBackward(terms.nextInput)
+        work.fill(memory.decoder.dgain)
+        for panel in memory.decoder.dweights { work.fill(panel) }
+        share(.decoderBackward(terms.nextInput))
         for index in network.blocks.indices.reversed() {
-            runEncoderBackward(index)
+            share(.encoderBackward(index))
             if index > 0 {
-                runStateSpaceBackward(index)
+                share(.stateSpaceBackward(index))
             } else {
                 finishFirstKernels()
             }
@@ -114,51 +116,6 @@ extension SpaceTimePass {
         }
     }
 
-    private func runDecoderBackward(_ nextInput: LossTerm) {
-        work.fill(memory.decoder.dgain)
-        for panel in memory.decoder.dweights { work.fill(panel) }
-        let pass = decoderPass
-        team.run(memory.decoder.filters.count) { block, member in
-            pass.runBackward(block, member, nextInput)
-        }
-    }
-
-    /// The MLP of a block, and all of the first block but its kernels.
-    ///
-    /// The gradient of the output lies in the output's place. What the state space receives goes to
-    /// the place of `scanned`; the residual stays behind for `runStateSpaceBackward`.
-    private func runEncoderBackward(_ index: Int) {
-        let (network, memory, work, batch) = (network, memory, work, batch)
-        let (stride, lag) = (batchMaximum, lag)
-        let first = network.element(index * batchMaximum, length: lag)
-        let dropout = dropout.encoder
-        team.run(SpaceTimeMemory.sharesMaximum) { share, member in
-            let (encoder, scratch) = (memory.encoders[index], memory.members[member])
-            let gradient = encoder.gradients[share]
-            gradient.clear(work)
-            let windows = SpaceTimeMemory.share(share, of: batch)
-            for window in windows {
-                network.mixBackward(
-                    window, encoder, scratch, gradient,
-                    dropout.from(first + network.element(window, length: lag)), work)
-                if index == 0 {
-                    network.preprocessInput(window, stride: stride, memory, scratch, work)
-                    network.scanInputBackward(
-                        window, stride: stride, encoder, scratch, gradient, work)
-                } else {
-                    let scanned = encoder.scanned.window(window)
-                    for block in 0..<scanned.count {
-                        work.copy(scratch.slopes.block(block), to: scanned.block(block))
-                    }
-                }
-            }
-            if index == 0 {
-                network.filterInputsBackward(
-                    windows, stride: stride, encoder, scratch, gradient, work)
-            }
-        }
-    }
-
     /// Takes what the shares of the windows know of the first block's kernels back to their weights.
     private func finishFirstKernels() {
         let encoder = memory.encoders[0]
@@ -171,33 +128,10 @@ extension SpaceTimePass {
             )
         }
     }
-
-    /// The state space of a later block; the gradient of its input replaces that input.
-    private func runStateSpaceBackward(_ index: Int) {
-        let (memory, work, batch, lag) = (memory, work, batch, lag)
-        team.run(memory.encoders[index].filters.count) { block, member in
-            let (encoder, scratch) = (memory.encoders[index], memory.members[member])
-            let (filters, gradient) = (encoder.filters[block], scratch.encoderGradient)
-            gradient.clear(work)
-            for item in 0..<SpaceTimeMemory.items(batch) {
-                let windows = SpaceTimeMemory.item(item, of: batch)
-                let z = memory.encoders[index - 1].output.block(block, windows: windows)
-                let dscanned = encoder.scanned.block(block, windows: windows)
-                work.addSums(dscanned, times: z, to: encoder.gradients[0].skip.row(block))
-                encoder.filter.backward(
-                    w: encoder.filtered.block(block, windows: windows), first: dscanned, into: z,
-                    length: lag, filters, gradient, work)
-                work.add(dscanned, toBlock: z, times: encoder.skip.row(block))
-                work.add(encoder.output.block(block, windows: windows), to: z)
-            }
-            encoder.filter.finish(
-                block, filters, gradient, memory.parameters, into: memory.gradient, work)
-        }
-    }
 }
 
 /// One weighted RMSE of the loss.
-struct LossTerm {
+struct LossTerm: Sendable {
     var weight = 0.0
     var squares = 0.0
     var count = 0

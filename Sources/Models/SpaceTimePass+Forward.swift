@@ -29,63 +29,8 @@ extension SpaceTimePass {
         }
     }
 
-    /// The first encoder block, some windows at a time.
-    func runFirstEncoder() {
-        let (network, memory, work, batch) = (network, memory, work, batch)
-        let (dropout, stride) = (dropout.encoder, batchMaximum)
-        team.run(SpaceTimeMemory.items(batch)) { item, member in
-            let (encoder, scratch) = (memory.encoders[0], memory.members[member])
-            let windows = SpaceTimeMemory.item(item, of: batch)
-            network.filterInputs(windows, stride: stride, memory, scratch, work)
-            for window in windows {
-                network.preprocessInput(window, stride: stride, memory, scratch, work)
-                network.scanInput(window, stride: stride, encoder, scratch, work)
-                network.mix(
-                    0, window, residual: scratch.preprocessed, encoder, scratch,
-                    dropout.from(network.element(window, length: encoder.output.length)), work)
-            }
-        }
-    }
-
-    /// A later encoder block: its state space channel by channel, then its MLP window by window.
-    func runLaterEncoder(_ index: Int) {
-        let (network, memory, work, batch, lag) = (network, memory, work, batch, lag)
-        let (encoder, source) = (memory.encoders[index], memory.encoders[index - 1].output)
-        team.run(encoder.filters.count) { block, _ in
-            let windows = 0..<batch
-            let z = source.block(block, windows: windows)
-            let w = encoder.filtered.block(block, windows: windows)
-            let scanned = encoder.scanned.block(block, windows: windows)
-            encoder.filter.filter(z, into: w, length: lag, encoder.filters[block], work)
-            encoder.filter.read(w, into: scanned, length: lag, encoder.filters[block], work)
-            work.add(z, toBlock: scanned, times: encoder.skip.row(block))
-        }
-        let dropout = dropout.encoder
-        let first = network.element(index * batchMaximum, length: lag)
-        team.run(batch) { window, member in
-            network.mix(
-                index, window, residual: source.window(window), encoder, memory.members[member],
-                dropout.from(first + network.element(window, length: lag)), work)
-        }
-    }
-
-    /// The decoder in both modes, the head, and the transform undone.
-    func runDecoder() {
-        let (pass, training) = (decoderPass, isTraining)
-        team.run(memory.decoder.filters.count) { block, member in
-            pass.clearSums(block)
-            pass.runOpenLoop(block)
-            if training {
-                pass.runClosedLoop(block, member)
-            } else {
-                pass.continueWindows(block, member)
-            }
-        }
-        finishForecasts()
-        if auxiliary { finishOneStep() }
-    }
-
-    private func finishForecasts() {
+    /// Adds up the forecasts over the blocks of channels, and undoes the transform.
+    func finishForecasts() {
         let sums = memory.decoder.sums
         for variate in 0..<network.configuration.variates {
             let total = sums[0].closed[variate]
@@ -102,7 +47,8 @@ extension SpaceTimePass {
         }
     }
 
-    private func finishOneStep() {
+    /// Adds up the one-step predictions over the blocks of channels, and undoes the transform.
+    func finishOneStep() {
         let sums = memory.decoder.sums
         for variate in 0..<network.configuration.variates {
             let total = sums[0].open[variate]

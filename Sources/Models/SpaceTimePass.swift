@@ -57,11 +57,7 @@ package final class SpaceTimePass<S: Scalar> {
     package func prepare(_ parameters: Parameters<S>) {
         precondition(parameters.layout == network.layout, "SpaceTimePass: another model's weights")
         work.load(memory.parameters, from: parameters.values)
-        let (network, memory, work) = (network, memory, work)
-        team.run(memory.decoder.filters.count) { block, _ in
-            memory.decoder.filter.prepare(
-                block, memory.decoder.filters[block], memory.parameters, work)
-        }
+        share(.preparation)
         network.spreadDecoderWeights(memory, work)
         for index in network.blocks.indices {
             let encoder = memory.encoders[index]
@@ -117,9 +113,14 @@ package final class SpaceTimePass<S: Scalar> {
         self.auxiliary = auxiliary
         setDropouts(dropoutKey)
         transformWindows()
-        runFirstEncoder()
-        for index in network.blocks.indices.dropFirst() { runLaterEncoder(index) }
-        runDecoder()
+        share(.firstEncoder)
+        for index in network.blocks.indices.dropFirst() {
+            share(.stateSpace(index))
+            share(.mixing(index))
+        }
+        share(.decoder)
+        finishForecasts()
+        if auxiliary { finishOneStep() }
     }
 
     /// The forecasts of the last pass, `[batch, horizon, variates]`.
@@ -175,11 +176,13 @@ package final class SpaceTimePass<S: Scalar> {
         return result
     }
 
-    /// What the threads that run the decoder share.
-    var decoderPass: DecoderPass<S> {
-        DecoderPass(
-            network: network, memory: memory, work: work, batch: batch, batchMaximum: batchMaximum,
-            horizon: horizon, auxiliary: auxiliary, dropout: dropout)
+    /// Runs one loop of the pass on the team.
+    func share(_ kind: PassStage<S>.Kind) {
+        let stage = PassStage(
+            kind: kind, network: network, memory: memory, work: work, batch: batch,
+            batchMaximum: batchMaximum, horizon: horizon, isTraining: isTraining,
+            auxiliary: auxiliary, dropout: dropout)
+        team.run(stage.items, stage)
     }
 
     private func setDropouts(_ key: UInt64?) {

@@ -127,6 +127,29 @@ extension Float: Kernels {
             rows, length, x, strideX, k1, k2, dy1, dy2, strideY, dx, strideDX, dk1, dk2, scratch)
     }
 
+    /// Forwards to `ck_transform_convolve_f32`.
+    @unsafe package static func transformConvolve(
+        _ rows: Int, _ length: Int, _ block: Int, _ factors: UnsafePointer<Float>,
+        _ x: UnsafePointer<Float>, strideX: Int, _ k: UnsafePointer<Float>,
+        into y: UnsafeMutablePointer<Float>, strideY: Int, scratch: UnsafeMutablePointer<Float>
+    ) {
+        unsafe ck_transform_convolve_f32(
+            rows, length, block, factors, x, strideX, k, y, strideY, scratch)
+    }
+
+    /// Forwards to `ck_transform_convolve_backward_f32`.
+    @unsafe package static func transformConvolveBackward(
+        _ rows: Int, _ length: Int, _ block: Int, _ factors: UnsafePointer<Float>,
+        _ x: UnsafePointer<Float>, strideX: Int, _ k: UnsafePointer<Float>,
+        _ dy: UnsafePointer<Float>,
+        strideY: Int, into dx: UnsafeMutablePointer<Float>?, strideDX: Int,
+        dkernel: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>
+    ) {
+        unsafe ck_transform_convolve_backward_f32(
+            rows, length, block, factors, x, strideX, k, dy, strideY, dx, strideDX, dkernel, scratch
+        )
+    }
+
     /// Forwards to `ck_preprocess_f32`.
     @unsafe package static func preprocess(
         _ length: Int, _ x: UnsafePointer<Float>, windows: UnsafePointer<Int64>,
@@ -270,6 +293,29 @@ extension Double: Kernels {
     ) {
         unsafe ck_convolve_backward_f64(
             rows, length, x, strideX, k1, k2, dy1, dy2, strideY, dx, strideDX, dk1, dk2, scratch)
+    }
+
+    /// Forwards to `ck_transform_convolve_f64`.
+    @unsafe package static func transformConvolve(
+        _ rows: Int, _ length: Int, _ block: Int, _ factors: UnsafePointer<Double>,
+        _ x: UnsafePointer<Double>, strideX: Int, _ k: UnsafePointer<Double>,
+        into y: UnsafeMutablePointer<Double>, strideY: Int, scratch: UnsafeMutablePointer<Double>
+    ) {
+        unsafe ck_transform_convolve_f64(
+            rows, length, block, factors, x, strideX, k, y, strideY, scratch)
+    }
+
+    /// Forwards to `ck_transform_convolve_backward_f64`.
+    @unsafe package static func transformConvolveBackward(
+        _ rows: Int, _ length: Int, _ block: Int, _ factors: UnsafePointer<Double>,
+        _ x: UnsafePointer<Double>, strideX: Int, _ k: UnsafePointer<Double>,
+        _ dy: UnsafePointer<Double>,
+        strideY: Int, into dx: UnsafeMutablePointer<Double>?, strideDX: Int,
+        dkernel: UnsafeMutablePointer<Double>, scratch: UnsafeMutablePointer<Double>
+    ) {
+        unsafe ck_transform_convolve_backward_f64(
+            rows, length, block, factors, x, strideX, k, dy, strideY, dx, strideDX, dkernel, scratch
+        )
     }
 
     /// Forwards to `ck_preprocess_f64`.

@@ -113,6 +113,17 @@ package protocol Kernels {
         _ dy2: UnsafePointer<Self>?, strideY: Int, into dx: UnsafeMutablePointer<Self>?,
         strideDX: Int, dk1: UnsafeMutablePointer<Self>, dk2: UnsafeMutablePointer<Self>?,
         scratch: UnsafeMutablePointer<Self>)
+    /// Causal convolution of rows with one kernel by transforms of two blocks.
+    @unsafe static func transformConvolve(
+        _ rows: Int, _ length: Int, _ block: Int, _ factors: UnsafePointer<Self>,
+        _ x: UnsafePointer<Self>, strideX: Int, _ k: UnsafePointer<Self>,
+        into y: UnsafeMutablePointer<Self>, strideY: Int, scratch: UnsafeMutablePointer<Self>)
+    /// The adjoint of `transformConvolve`: adds to dx, where there is one, and to dkernel.
+    @unsafe static func transformConvolveBackward(
+        _ rows: Int, _ length: Int, _ block: Int, _ factors: UnsafePointer<Self>,
+        _ x: UnsafePointer<Self>, strideX: Int, _ k: UnsafePointer<Self>, _ dy: UnsafePointer<Self>,
+        strideY: Int, into dx: UnsafeMutablePointer<Self>?, strideDX: Int,
+        dkernel: UnsafeMutablePointer<Self>, scratch: UnsafeMutablePointer<Self>)
     /// Four differences and four moving-average residuals of x.
     @unsafe static func preprocess(
         _ length: Int, _ x: UnsafePointer<Self>, windows: UnsafePointer<Int64>,

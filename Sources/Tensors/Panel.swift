@@ -61,10 +61,14 @@ package struct Panel: Sendable {
 
     /// How to walk through panels of equal extents: all of it in one run where none has gaps, else
     /// row by row.
-    static func runs(_ panels: Panel...) -> (count: Int, length: Int) {
-        let first = panels[0]
-        return panels.allSatisfy(\.isContiguous)
-            ? (1, first.count) : (first.rows, first.columns)
+    static func runs(
+        _ first: Panel, _ second: Panel? = nil, _ third: Panel? = nil, _ fourth: Panel? = nil
+    ) -> (count: Int, length: Int) {
+        let others = (second ?? first, third ?? first, fourth ?? first)
+        let isWhole =
+            first.isContiguous && others.0.isContiguous && others.1.isContiguous
+            && others.2.isContiguous
+        return isWhole ? (1, first.count) : (first.rows, first.columns)
     }
 
     /// One past the last element that belongs to it.

@@ -39,6 +39,12 @@ package enum ProcessorSetup {
     /// The variant of our own kernels: plain, generic, avx2 or avx512.
     package static var kernelVariant: String { unsafe String(cString: ck_variant()) }
 
+    /// Chooses a variant of our own kernels, for tests in a process of their own; false where the
+    /// processor does not have it.
+    package static func chooseKernels(_ variant: String) -> Bool {
+        unsafe variant.withCString { unsafe ck_choose($0) != 0 }
+    }
+
     /// OpenBLAS's core types whose kernels use AVX-512.
     private static let wideCores: Set = [
         "skylakex", "cooperlake", "sapphirerapids", "zen4", "zen5",

@@ -24,7 +24,9 @@ extension Workspace {
     package func geluBackward(
         _ x: Panel, _ dy: Panel, value: Panel, into dx: Panel, _ dropout: Dropout = .none
     ) {
-        for panel in [dy, value, dx] { panel.expect(x.rows, x.columns) }
+        dy.expect(x.rows, x.columns)
+        value.expect(x.rows, x.columns)
+        dx.expect(x.rows, x.columns)
         let (runs, length) = Panel.runs(x, dy, value, dx)
         for i in 0..<runs {
             unsafe S.geluBackward(
@@ -151,6 +153,61 @@ extension Workspace {
             scratch: pointer(scratch))
     }
 
+    /// Elements of scratch that a convolution by transforms of rows of `length` needs.
+    package static func convolutionScratch(length: Int, block: Int) -> Int {
+        ck_transform_scratch(length, block)
+    }
+
+    /// `convolve` with one kernel by transforms of two blocks, thirty-two rows at a time.
+    ///
+    /// - Parameters:
+    ///   - x: `[rows, length]`
+    ///   - kernel: `[1, length]`
+    ///   - y: Filled, `[rows, length]`.
+    ///   - factors: Of the transforms.
+    ///   - scratch: At least `convolutionScratch(length:block:)` elements.
+    package func convolve(
+        _ x: Panel, kernel: Panel, into y: Panel, _ factors: TransformFactors<S>, scratch: Panel
+    ) {
+        expectTransform(x, kernel, y, factors, scratch)
+        unsafe factors.values.withUnsafeBufferPointer { values in
+            guard let values = values.baseAddress else { return }
+            unsafe S.transformConvolve(
+                x.rows, x.columns, factors.block, values, pointer(x), strideX: x.stride,
+                pointer(kernel), into: pointer(y), strideY: y.stride, scratch: pointer(scratch))
+        }
+    }
+
+    /// The adjoint of `convolve` by transforms: adds to dx, where there is one, and to dkernel.
+    package func convolveBackward(
+        _ x: Panel, kernel: Panel, dy: Panel, into dx: Panel?, dkernel: Panel,
+        _ factors: TransformFactors<S>, scratch: Panel
+    ) {
+        expectTransform(x, kernel, dy, factors, scratch)
+        dx?.expect(x.rows, x.columns)
+        dkernel.expect(1, x.columns)
+        unsafe factors.values.withUnsafeBufferPointer { values in
+            guard let values = values.baseAddress else { return }
+            unsafe S.transformConvolveBackward(
+                x.rows, x.columns, factors.block, values, pointer(x), strideX: x.stride,
+                pointer(kernel), pointer(dy), strideY: dy.stride,
+                into: dx.map { unsafe pointer($0) },
+                strideDX: dx?.stride ?? 0, dkernel: pointer(dkernel), scratch: pointer(scratch))
+        }
+    }
+
+    private func expectTransform(
+        _ x: Panel, _ kernel: Panel, _ y: Panel, _ factors: TransformFactors<S>, _ scratch: Panel
+    ) {
+        kernel.expect(1, x.columns)
+        y.expect(x.rows, x.columns)
+        let needed = Self.convolutionScratch(length: x.columns, block: factors.block)
+        precondition(
+            x.columns > 0 && scratch.count >= needed,
+            "convolve: scratch \(scratch.count) < \(needed)")
+        _ = unsafe dense(scratch)
+    }
+
     private func expectConvolution(
         _ x: Panel, _ kernels: (Panel, Panel?), _ y: (Panel, Panel?), _ scratch: Panel
     ) {
@@ -187,7 +244,7 @@ extension Workspace {
     ///   - windows: Lengths of the four averages, each above zero.
     ///   - y: `[8, length]`
     ///   - scratch: At least `2·(length + 1)` elements.
-    package func preprocess(_ x: Panel, windows: [Int64], into y: Panel, scratch: Panel) {
+    package func preprocess(_ x: Panel, windows: ArraySlice<Int64>, into y: Panel, scratch: Panel) {
         expectPreprocessing(x, windows, y, scratch)
         unsafe windows.withUnsafeBufferPointer { windows in
             guard let windows = windows.baseAddress else { return }
@@ -199,7 +256,7 @@ extension Workspace {
 
     /// The adjoint of `preprocess`; dx is overwritten.
     package func preprocessBackward(
-        _ dy: Panel, windows: [Int64], into dx: Panel, scratch: Panel
+        _ dy: Panel, windows: ArraySlice<Int64>, into dx: Panel, scratch: Panel
     ) {
         expectPreprocessing(dx, windows, dy, scratch)
         unsafe windows.withUnsafeBufferPointer { windows in
@@ -211,7 +268,7 @@ extension Workspace {
     }
 
     private func expectPreprocessing(
-        _ x: Panel, _ windows: [Int64], _ y: Panel, _ scratch: Panel
+        _ x: Panel, _ windows: ArraySlice<Int64>, _ y: Panel, _ scratch: Panel
     ) {
         x.expect(1, x.columns)
         y.expect(8, x.columns)

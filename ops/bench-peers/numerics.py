@@ -24,6 +24,27 @@ def sgemm(arguments: list[str]) -> Workload:
     return Workload(f"torch {torch.__version__}", lambda: torch.matmul(a, b))
 
 
+def sgemm_openblas(arguments: list[str]) -> Workload:
+    """OpenBLAS itself, told of AVX-512 before it is loaded."""
+    import ctypes
+    import numpy
+
+    os.environ["OPENBLAS_CORETYPE"] = "SkylakeX"
+    library = ctypes.CDLL("libopenblas.so.0")
+    library.openblas_get_corename.restype = ctypes.c_char_p
+    size = int(arguments[0])
+    random = numpy.random.default_rng(0)
+    a, b = (random.standard_normal((size, size)).astype("float32") for _ in range(2))
+    c = numpy.zeros((size, size), "float32")
+    row_major, plain, one, zero = 101, 111, ctypes.c_float(1), ctypes.c_float(0)
+
+    def multiply():
+        pa, pb, pc = (ctypes.c_void_p(v.ctypes.data) for v in (a, b, c))
+        library.cblas_sgemm(row_major, plain, plain, size, size, size, one, pa, size, pb, size, zero, pc, size)
+
+    return Workload(f"OpenBLAS for {library.openblas_get_corename().decode()}", multiply)
+
+
 def fft_convolution(arguments: list[str]) -> Workload:
     torch = torch_with_threads()
     batch, channels, length = map(int, arguments)
@@ -88,7 +109,7 @@ def ridge_each(arguments: list[str]) -> Workload:
 
 
 serve(
-    {"sgemm": sgemm, "fft-convolution": fft_convolution}
+    {"sgemm": sgemm, "sgemm-openblas": sgemm_openblas, "fft-convolution": fft_convolution}
     | {"ridge-batch": ridge_batch, "ridge-each": ridge_each}
     | {name: reference(name) for name in ("spacetime_train", "spacetime_inference", "spacetime_inference_prepared")}
 )

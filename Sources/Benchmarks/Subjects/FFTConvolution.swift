@@ -1,63 +1,78 @@
+import Learning
 import Tensors
 
 /// Causal convolutions of a batch, one kernel a channel, as a state-space layer makes them.
 ///
-/// Limit: by definition they are batch · channels · length · (length + 1) = 725 MFLOP, 3.6 ms at
-/// the 200 GFLOP/s of a core with AVX-512; transforms of twice the length need 3 · 5 · 672 ·
-/// log₂ 672 / 2 FLOP a row, 300 MFLOP, at a much lower rate. Ours multiplies directly; the first
-/// opponent transforms.
+/// Limit: by definition a row is length²/2 products, which no form needs. Two transforms of 2048 numbers
+/// are 112 kFLOP a row of 1024, 0.7 µs at the 156 GFLOP/s of a core whose fused products reach them;
+/// transforms add more than they multiply, and every number moves eight times through the nearest cache.
 enum FFTConvolution {
-    static let batch = 50
-    static let channels = 128
-    static let length = 336
+    static let benchmarks = [
+        benchmark("fft-convolution", batch: 50, channels: 128, length: 336),
+        benchmark("fft-convolution-long", batch: 32, channels: 128, length: 1024),
+    ]
 
-    static let benchmark = Benchmark("fft-convolution", threads: .many) { setting in
+    private static func benchmark(
+        _ name: String, batch: Int, channels: Int, length: Int
+    ) -> Benchmark {
+        Benchmark(name, threads: .many) { setting in
+            let ours = Convolutions(batch, channels, length, form: nil, threads: setting.threads)
+            let rowwise = Convolutions(
+                batch, channels, length, form: .transform, threads: setting.threads)
+            return Contest(
+                what: "batch \(batch), \(channels) channels, length \(length), forward",
+                work: Work(batch * channels * length, "samples"),
+                ours: Contestant("CausalConvolution") { ours.run() },
+                opponents: [
+                    setting.peers.opponent(
+                        "torch.fft, transforms of twice the length", script: "numerics.py",
+                        workload: "fft-convolution",
+                        arguments: [batch, channels, length].map(String.init),
+                        threads: setting.threads),
+                    .present(Contestant("FFTW, row by row") { rowwise.run() }),
+                ])
+        }
+    }
+}
+
+/// Signals and kernels of one benchmark, and the way to convolve them.
+private struct Convolutions: Sendable {
+    private let batch: Int
+    private let channels: Int
+    private let convolution: CausalConvolution<Float>
+    private let team: Team
+    private let work: Workspace<Float>
+    private let x: Panel  // [channels·batch, length]
+    private let y: Panel  // [channels·batch, length]
+    private let kernels: Panel  // [channels, length]
+    private let scratch: [Panel]
+
+    init(
+        _ batch: Int, _ channels: Int, _ length: Int, form: CausalConvolution<Float>.Form?,
+        threads: Int
+    ) {
+        (self.batch, self.channels) = (batch, channels)
+        let convolution = CausalConvolution<Float>(length: length, form: form)
+        self.convolution = convolution
+        team = Team(threads: threads)
         var layout = WorkspaceLayout()
-        let x = layout.reserve(channels * batch, length)
-        let y = layout.reserve(channels * batch, length)
-        let kernels = layout.reserve(channels, length)
-        let room = Workspace<Float>.convolutionScratch(length: length)
-        let scratch = layout.reserve(setting.threads, room)
-        let work = Workspace<Float>(layout)
+        x = layout.reserve(channels * batch, length)
+        y = layout.reserve(channels * batch, length)
+        kernels = layout.reserve(channels, length)
+        scratch = (0..<threads).map { _ in layout.reserve(1, convolution.scratchCount) }
+        work = Workspace(layout)
         var random = RandomStream(seed: 4)
-        let signals = (0..<x.count).map { _ in Float(random.normal()) }
-        let filters = (0..<kernels.count).map { _ in Float(random.normal()) }
-        work.load(x, from: signals)
-        work.load(kernels, from: filters)
-        let team = Team(threads: setting.threads)
-        let sizes = [batch, channels, length].map(String.init)
-        return Contest(
-            what: "batch \(batch), \(channels) channels, length \(length), forward",
-            work: Work(batch * channels * length, "samples"),
-            ours: Contestant("Workspace.convolve") {
-                team.run(channels) { channel, member in
-                    let rows = channel * batch..<(channel + 1) * batch
-                    work.convolve(
-                        x.rows(rows), kernels: (kernels.row(channel), nil),
-                        into: (y.rows(rows), nil), scratch: scratch.row(member))
-                }
-            },
-            opponents: [
-                setting.peers.opponent(
-                    "torch.fft, transforms of twice the length", script: "numerics.py",
-                    workload: "fft-convolution", arguments: sizes, threads: setting.threads),
-                .present(
-                    Contestant("plain loop in Swift, one thread") {
-                        keep(plain(signals, filters))
-                    }),
-            ])
+        for panel in [x, kernels] {
+            work.load(panel, from: (0..<panel.count).map { _ in Float(random.normal()) })
+        }
     }
 
-    /// The definition, ordered so that the innermost loop runs along a row.
-    private static func plain(_ x: [Float], _ kernels: [Float]) -> [Float] {
-        var y = [Float](repeating: 0, count: x.count)
-        for row in 0..<channels * batch {
-            let (start, kernel) = (row * length, row / batch * length)
-            for shift in 0..<length {
-                let factor = kernels[kernel + shift]
-                for time in shift..<length { y[start + time] += factor * x[start + time - shift] }
-            }
+    func run() {
+        team.run(channels) { channel, member in
+            let rows = channel * batch..<(channel + 1) * batch
+            convolution.forward(
+                x.rows(rows), kernel: kernels.row(channel), into: y.rows(rows),
+                scratch: scratch[member], work)
         }
-        return y
     }
 }

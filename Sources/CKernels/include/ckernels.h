@@ -8,6 +8,10 @@
 /// The chosen variant: "plain", "generic", "avx2" or "avx512".
 const char *ck_variant(void);
 
+/// Chooses a variant by name; returns 0, and changes nothing, where the processor does not have it.
+/// For tests, in a process of their own: other threads may be inside a kernel.
+int ck_choose(const char *variant);
+
 /// Whether the processor and the system have AVX-512 F, DQ, BW and VL; 0 or 1.
 int ck_has_avx512(void);
 
@@ -38,6 +42,9 @@ typedef struct {
     ptrdiff_t row;
     ptrdiff_t column;
 } ck_steps;
+
+/// Scratch for the convolutions by transforms, in elements, for rows of `length` in blocks of `block`.
+size_t ck_transform_scratch(size_t length, size_t block);
 
 #define CK_DECLARE(REAL, SUFFIX)                                                                   \
     /* y_i = x_i for kept elements, times the scale, else 0. */                                    \
@@ -123,6 +130,16 @@ typedef struct {
                                        const REAL *k1, const REAL *k2, const REAL *dy1,            \
                                        const REAL *dy2, size_t stride_y, REAL *dx, size_t stride_dx, \
                                        REAL *dk1, REAL *dk2, REAL *scratch);                       \
+    /* The same for one kernel by transforms of 2 * block numbers, a power of 4; `factors` are */   \
+    /* those of the passes, the first pass first: for every 4 m = 2 * block, block / 2, ... and */  \
+    /* every j < m the powers j, 2 j and 3 j of exp(-2 pi i / (4 m)), real and imaginary part. */  \
+    void ck_transform_convolve_##SUFFIX(size_t rows, size_t length, size_t block,                  \
+                                        const REAL *factors, const REAL *x, size_t stride_x,       \
+                                        const REAL *k, REAL *y, size_t stride_y, REAL *scratch);   \
+    void ck_transform_convolve_backward_##SUFFIX(                                                  \
+        size_t rows, size_t length, size_t block, const REAL *factors, const REAL *x,              \
+        size_t stride_x, const REAL *k, const REAL *dy, size_t stride_y, REAL *dx,                 \
+        size_t stride_dx, REAL *dk, REAL *scratch);                                                \
     /* Four differences and four moving-average residuals of x into eight rows of y. */            \
     void ck_preprocess_##SUFFIX(size_t length, const REAL *x, const int64_t *windows, REAL *y,     \
                                 size_t stride, REAL *scratch);                                              \

@@ -1,22 +1,21 @@
 import Learning
 import Tensors
 
-/// The decoder and its head on the windows of a pass, block by block of channels: what threads share.
-struct DecoderPass<S: Scalar>: Sendable {
-    let network: SpaceTimeNetwork
-    let memory: SpaceTimeMemory
-    let work: Workspace<S>
-    let batch: Int
-    let batchMaximum: Int
-    let horizon: Int
-    /// Whether the decoder runs open-loop as well.
-    let auxiliary: Bool
-    let dropout: PassDropouts
-
-    private var lag: Int { network.configuration.lag }
+/// The decoder and its head, block by block of channels.
+extension PassStage {
+    /// One block in both modes: adds up what it gives to the outputs.
+    func runDecoder(_ block: Int, _ member: Int) {
+        clearSums(block)
+        runOpenLoop(block)
+        if isTraining {
+            runClosedLoop(block, member)
+        } else {
+            continueWindows(block, member)
+        }
+    }
 
     /// Sets the sums of one block to 0.
-    func clearSums(_ block: Int) {
+    private func clearSums(_ block: Int) {
         let sums = memory.decoder.sums[block]
         for panel in sums.closed { work.fill(panel) }
         for panel in sums.open { work.fill(panel) }
@@ -24,7 +23,7 @@ struct DecoderPass<S: Scalar>: Sendable {
     }
 
     /// One block of the decoder over the windows.
-    func runOpenLoop(_ block: Int) {
+    private func runOpenLoop(_ block: Int) {
         let (decoder, encoded) = (memory.decoder, memory.encoders[memory.encoders.count - 1].output)
         let filters = decoder.filters[block]
         let range = network.nextInputRange
@@ -57,7 +56,7 @@ struct DecoderPass<S: Scalar>: Sendable {
     }
 
     /// One block of the decoder after the windows, by the forecast operator.
-    func runClosedLoop(_ block: Int, _ member: Int) {
+    private func runClosedLoop(_ block: Int, _ member: Int) {
         let (decoder, scratch) = (memory.decoder, memory.members[member])
         let filters = decoder.filters[block]
         let states = decoder.states[block].rows(0..<batch * filters.step)
@@ -71,7 +70,7 @@ struct DecoderPass<S: Scalar>: Sendable {
     }
 
     /// The same without memory for training: by continuing the filtered signals.
-    func continueWindows(_ block: Int, _ member: Int) {
+    private func continueWindows(_ block: Int, _ member: Int) {
         let (decoder, scratch) = (memory.decoder, memory.members[member])
         let total = network.decoder.continuedLength(horizon: horizon)
         for item in 0..<SpaceTimeMemory.items(batch) {
@@ -102,9 +101,9 @@ struct DecoderPass<S: Scalar>: Sendable {
     }
 }
 
-extension DecoderPass {
+extension PassStage {
     /// The adjoint of one block, in both modes.
-    func runBackward(_ block: Int, _ member: Int, _ nextInput: LossTerm) {
+    func runDecoderBackward(_ block: Int, _ member: Int, _ nextInput: LossTerm) {
         let (decoder, scratch) = (memory.decoder, memory.members[member])
         scratch.gradient.clear(work)
         runClosedLoopBackward(block, scratch)

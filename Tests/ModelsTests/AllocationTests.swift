@@ -1,0 +1,52 @@
+import AllocationCount
+import Learning
+import Models
+import Tensors
+import Testing
+
+/// In processes of their own: the count is of all threads.
+@Suite struct AllocationTests {
+    @Test func `the count sees what Swift allocates`() async {
+        await #expect(processExitsWith: .success) {
+            let before = allocation_count()
+            let values = [Int](repeating: 1, count: Int(before % 7) + 1000)
+            precondition(allocation_count() > before && values.count > 999)
+        }
+    }
+
+    @Test func `a step of training allocates nothing on one thread`() async {
+        await #expect(processExitsWith: .success) { countSteps(threads: 1) }
+    }
+
+    @Test func `a step of training allocates nothing on two threads`() async {
+        await #expect(processExitsWith: .success) { countSteps(threads: 2) }
+    }
+}
+
+/// Traps where one of ten steps allocates, after three that may.
+private func countSteps(threads: Int) {
+    var configuration = SpaceTimeConfiguration(lag: 48, horizon: 30, groups: 4, d: 8)
+    configuration.encoderBlocks = 2
+    var random = RandomStream(seed: 1)
+    let network = SpaceTimeNetwork(configuration, &random)
+    var parameters: Parameters<Float> = network.begin(&random)
+    var gradient = Parameters<Float>(zeros: network.layout)
+    var optimiser = AdamW<Float>(
+        network.layout, schedule: LearningRateSchedule(peak: 1e-3, steps: 100), weightDecay: 0.01)
+    let pass = SpaceTimePass<Float>(
+        network, batch: 12, training: true, team: Team(threads: threads))
+    let series = (0..<12 * 78).map { _ in Float(random.normal()) }
+    let starts = (0..<12).map { $0 * 78 }
+    var counts = [UInt64](repeating: 0, count: 13)
+    for step in counts.indices {
+        let before = allocation_count()
+        pass.load(series: series, starts: starts[...], futures: true)
+        pass.prepare(parameters)
+        pass.forward(auxiliary: true, dropoutKey: random.next())
+        let loss = pass.loss(gradient: &gradient)
+        _ = optimiser.update(&parameters, gradient)
+        counts[step] = allocation_count() - before
+        precondition(loss.isFinite)
+    }
+    precondition(counts.dropFirst(3).allSatisfy { $0 == 0 }, "allocations of the steps: \(counts)")
+}
