@@ -16,6 +16,8 @@ package struct FitOptions: Sendable {
     package var network: SpaceTimeConfiguration?
     package var codeVersion = ""
     package var dataDigest = ""
+    /// Versions of the program's parts, by name; recorded with the model.
+    package var software: [String: String] = [:]
     /// Measures how long the fit took.
     package var clock: any Clock<Duration> = ContinuousClock()
     /// Where a training keeps its states; nil where it cannot go on after its process.

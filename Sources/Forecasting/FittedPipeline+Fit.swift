@@ -41,7 +41,7 @@ extension FittedPipeline {
         }
         let judged = Validation(trained.forecaster, on: prepared)
         guard judged.errors.mse.isFinite else { throw ForecastError.diverged(family) }
-        let report = FitReport(
+        var report = FitReport(
             family: family, task: task, split: split, stepSeconds: series.grid.rate.stepSeconds,
             standardiser: prepared.standardiser, trainWindows: prepared.plan.train.starts.count,
             validationWindows: prepared.plan.validation.starts.count,
@@ -56,6 +56,10 @@ extension FittedPipeline {
             trainSeconds: Double(elapsed.wholeMicroseconds) / 1e6, seed: options.seed,
             threads: options.threads, settings: trained.settings, codeVersion: options.codeVersion,
             dataDigest: options.dataDigest, notes: prepared.notes + judged.notes(options))
+        report.testWindows = prepared.plan.test.starts.count
+        let trainings = trained.forecaster.trainings
+        report.trainings = trainings.isEmpty ? nil : trainings
+        report.software = options.software.isEmpty ? nil : options.software
         try progress(
             FitProgress(family: family, fraction: 1, validationLoss: report.validationMSE))
         return FittedPipeline(

@@ -53,7 +53,7 @@ package struct ModelSelection: Hashable, Sendable {
     }
 
     /// Four significant digits or so; the exact number stays in the report.
-    private static func short(_ value: Double) -> String {
+    package static func short(_ value: Double) -> String {
         guard value.isFinite, value != 0 else { return "\(value)" }
         var factor = 1e4
         var size = abs(value)

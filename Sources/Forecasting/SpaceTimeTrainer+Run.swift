@@ -159,7 +159,9 @@ struct SpaceTimeTrainingRun {
     private var state: TrainingState {
         TrainingState(
             fingerprint: fingerprint, parameters: parameters.values, best: best?.values,
-            memory: optimiser.memory, epochLoss: epochSteps == 0 ? 0 : epochLoss, record: record)
+            memory: optimiser.memory, epochLoss: epochSteps == 0 ? 0 : epochLoss, record: record,
+            stepsMaximum: stepsPerEpoch * trainer.options.epochsMaximum,
+            epochsMaximum: trainer.options.epochsMaximum)
     }
 
     private mutating func saveIfDue(after share: Double) throws {

@@ -69,6 +69,10 @@ package struct TrainingState: Sendable, Equatable {
     /// The whole epochs so far; its seconds are those of the training so far.
     package let record: TrainingRecord
 
+    /// Steps of all epochs, if none is saved by stopping early.
+    package let stepsMaximum: Int
+    package let epochsMaximum: Int
+
     /// Steps made so far.
     package var step: Int { memory.step }
 
@@ -80,13 +84,14 @@ package struct TrainingState: Sendable, Equatable {
         static let best = "best"
         static let first = "moments.first"
         static let second = "moments.second"
-        static let step = "step"
+        static let steps = "steps"
         static let epochLoss = "epoch.loss"
     }
 
     init(
         fingerprint: TrainingFingerprint, parameters: [Float], best: [Float]?,
-        memory: AdamW<Float>.Memory, epochLoss: Double, record: TrainingRecord
+        memory: AdamW<Float>.Memory, epochLoss: Double, record: TrainingRecord, stepsMaximum: Int,
+        epochsMaximum: Int
     ) {
         self.fingerprint = fingerprint
         self.parameters = parameters
@@ -94,6 +99,8 @@ package struct TrainingState: Sendable, Equatable {
         self.memory = memory
         self.epochLoss = epochLoss
         self.record = record
+        self.stepsMaximum = stepsMaximum
+        self.epochsMaximum = epochsMaximum
     }
 
     /// This state as a safetensors file.
@@ -109,7 +116,8 @@ package struct TrainingState: Sendable, Equatable {
         for case (let name, let values?) in vectors {
             checkpoint.tensors[name] = .init(shape: [values.count], values: .float(values))
         }
-        checkpoint.tensors[Key.step] = .init(shape: [1], values: .integer([Int64(step)]))
+        let steps = [step, stepsMaximum, epochsMaximum].map { Int64($0) }
+        checkpoint.tensors[Key.steps] = .init(shape: [3], values: .integer(steps))
         checkpoint.tensors[Key.epochLoss] = .init(shape: [1], values: .double([epochLoss]))
         return checkpoint.encoded()
     }
@@ -140,19 +148,22 @@ package struct TrainingState: Sendable, Equatable {
             let text = checkpoint.metadata[Key.record],
             // What it throws says no more than that the record is none.
             let record = try? JSONDecoder().decode(TrainingRecord.self, from: Data(text.utf8)),
-            case .integer(let steps)? = checkpoint.tensors[Key.step]?.values, steps.count == 1,
+            case .integer(let steps)? = checkpoint.tensors[Key.steps]?.values, steps.count == 3,
             case .double(let loss)? = checkpoint.tensors[Key.epochLoss]?.values, loss.count == 1
         else { throw .malformed }
         let (first, second) = (try vector(Key.first), try vector(Key.second))
-        guard first.count == second.count, steps[0] >= 0, loss[0].isFinite else {
+        guard first.count == second.count, steps.allSatisfy({ $0 >= 0 }), loss[0].isFinite else {
             throw .malformed
         }
         self.init(
             fingerprint: TrainingFingerprint(fingerprint), parameters: try vector(Key.parameters),
             best: checkpoint.tensors[Key.best] == nil ? nil : try vector(Key.best),
             memory: .init(first: first, second: second, step: Int(steps[0])), epochLoss: loss[0],
-            record: record)
+            record: record, stepsMaximum: Int(steps[1]), epochsMaximum: Int(steps[2]))
     }
+
+    /// The record as JSON.
+    package var recordText: String { TrainingRecord.json(record) }
 }
 
 /// Where trainings keep their states, so that they can go on after the end of their process.

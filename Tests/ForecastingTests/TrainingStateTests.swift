@@ -135,7 +135,7 @@ import Testing
         expect(.format(found: "0")) { $0.metadata["training.format"] = "0" }
         expect(.format(found: "")) { $0.metadata["training.format"] = nil }
         expect(.malformed) { $0.metadata["training.record"] = "{}" }
-        expect(.malformed) { $0.tensors["step"] = nil }
+        expect(.malformed) { $0.tensors["steps"] = nil }
         expect(.checkpoint(.missing("parameters"))) { $0.tensors["parameters"] = nil }
         expect(.malformed) {
             $0.tensors["moments.first"] = .init(shape: [1], values: .float([0]))
@@ -148,7 +148,7 @@ import Testing
     @Test func `a state whose parts do not fit together is refused`() throws {
         let state = try #require(try Self.observe().states.first { $0.step == 30 })
         var changed = try Checkpoint(decoding: state.encoded())
-        changed.tensors["step"] = .init(shape: [1], values: .integer([3_000]))
+        changed.tensors["steps"] = .init(shape: [3], values: .integer([3_000, 66, 3]))
         let bytes = changed.encoded()
         #expect(throws: TrainingStateError.malformed) {
             try Self.train(from: TrainingState(decoding: bytes))
