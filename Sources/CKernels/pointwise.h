@@ -75,21 +75,33 @@ static void CK(multiply)(size_t n, const REAL *x, const REAL *y, REAL *z, int ad
     }
 }
 
+#if WIDE
+#define CK_COLUMNS (8 * LANES)  // So many sums stay in registers.
+#else
+#define CK_COLUMNS 16
+#endif
+#define CK_COLUMN_SUMS(COUNT)                                                                      \
+    for (; start + (COUNT) <= n; start += (COUNT)) {                                               \
+        REAL part[COUNT] = {0};                                                                    \
+        for (size_t row = 0; row < rows; row++) {                                                  \
+            const REAL *xs = x + row * n + start, *ys = y + row * n + start;                       \
+            for (size_t i = 0; i < (COUNT); i++) part[i] += xs[i] * ys[i];                         \
+        }                                                                                          \
+        for (size_t i = 0; i < (COUNT); i++) sum[start + i] += part[i];                            \
+    }
+
 static void CK(column_dot)(size_t rows, size_t n, const REAL *x, const REAL *y, REAL *sum) {
     FREELY
     size_t start = 0;
-    for (; start + 32 <= n; start += 32) {  // So many sums stay in registers.
-        REAL part[32] = {0};
-        for (size_t row = 0; row < rows; row++) {
-            const REAL *xs = x + row * n + start, *ys = y + row * n + start;
-            for (size_t i = 0; i < 32; i++) part[i] += xs[i] * ys[i];
-        }
-        for (size_t i = 0; i < 32; i++) sum[start + i] += part[i];
-    }
+    CK_COLUMN_SUMS(CK_COLUMNS)
+    CK_COLUMN_SUMS(16)
     for (size_t row = 0; row < rows && start < n; row++) {
         for (size_t i = start; i < n; i++) sum[i] += x[row * n + i] * y[row * n + i];
     }
 }
+
+#undef CK_COLUMN_SUMS
+#undef CK_COLUMNS
 
 #define CK_NORM_BLOCK 256
 
