@@ -5,13 +5,14 @@ import Postgres
 struct ModelCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "model",
-        abstract: "Lists models, promotes one, or rolls back.",
+        abstract: "Lists models, shows what one has learnt, promotes one, or rolls back.",
         discussion: """
             Example:
               systole model list
+              systole model show 42
               systole model promote 42
             """,
-        subcommands: [List.self, Promote.self], defaultSubcommand: List.self)
+        subcommands: [List.self, Show.self, Promote.self], defaultSubcommand: List.self)
 
     /// `systole model list`
     struct List: AsyncParsableCommand {
