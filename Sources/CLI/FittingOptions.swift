@@ -6,7 +6,10 @@ import Series
 /// Which models are fitted to a file, and how.
 struct FittingOptions: ParsableArguments {
     @Option(
-        help: "seasonal-naive, ridge, spacetime, or auto for the best of them on held-back rows.")
+        help: """
+            seasonal-naive, ets, ridge, spacetime, ensemble, or auto for the best of them on \
+            held-back rows.
+            """)
     var family = "auto"
 
     @Option(help: "Steps that a model looks back on; chosen from the data unless given.")
@@ -40,9 +43,9 @@ struct FittingOptions: ParsableArguments {
         }
     }
 
-    /// The families to fit, quick ones first.
+    /// The families to fit, quick ones first; for `auto` their combination is tried afterwards.
     func families() throws -> [Family] {
-        if family == "auto" { return Family.allCases }
+        if family == "auto" { return Family.singles }
         guard let chosen = Family(rawValue: family) else {
             let names = Family.allCases.map(\.rawValue).joined(separator: ", ")
             throw ValidationError("--family \(family): accepted are auto, \(names)")
@@ -99,6 +102,12 @@ struct FittingOptions: ParsableArguments {
             }
         }
         if self.family != "auto" || pipelines.isEmpty, let objection { throw objection }
+        if self.family == "auto",
+            case .fitted(let ensemble) = try FittedPipeline.combined(
+                pipelines, series: series, options: fitOptions)
+        {
+            pipelines.append(ensemble)
+        }
         let selection = ModelSelection(pipelines.map(\.report))
         if let winner = selection.winner {
             return Fitted(pipeline: pipelines[winner], reason: selection.reason)

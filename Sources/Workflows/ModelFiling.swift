@@ -20,7 +20,7 @@ enum ModelFiling {
         model.configuration = try JSON.text(pipeline.report.task)
         model.metrics = try JSON.text(pipeline.report)
         model.naive = fitting.naive
-        model.stepsMaximum = pipeline.family == .ridge ? pipeline.task.horizon : 10_000
+        model.stepsMaximum = pipeline.stepsMaximum
         model.run = JobRun(lease)
         return try ModelStore.insert(model, in: db)
     }

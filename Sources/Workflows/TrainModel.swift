@@ -47,7 +47,7 @@ package struct TrainModel: JobHandler {
     }
 
     private static func families(_ name: String) throws -> [Family] {
-        if name == "auto" { return Family.allCases }
+        if name == "auto" { return Family.singles }
         guard let family = Family(rawValue: name) else {
             throw PermanentJobError("there is no model family of that name")
         }
