@@ -43,9 +43,9 @@ struct FittingOptions: ParsableArguments {
         }
     }
 
-    /// The families to fit, quick ones first.
+    /// The families to fit, quick ones first; for `auto` their combination is tried afterwards.
     func families() throws -> [Family] {
-        if family == "auto" { return Family.allCases }
+        if family == "auto" { return Family.singles }
         let chosen = try family.split(separator: ",").map { name in
             let name = name.filter { $0 != " " }
             guard let family = Family(rawValue: name) else {
@@ -109,6 +109,12 @@ struct FittingOptions: ParsableArguments {
             }
         }
         if families.count == 1 || pipelines.isEmpty, let objection { throw objection }
+        if self.family == "auto",
+            case .fitted(let ensemble) = try FittedPipeline.combined(
+                pipelines, series: series, options: fitOptions)
+        {
+            pipelines.append(ensemble)
+        }
         let selection = ModelSelection(pipelines.map(\.report))
         if let winner = selection.winner {
             return Fitted(pipeline: pipelines[winner], reason: selection.reason)

@@ -33,10 +33,19 @@ struct JobCommand: AsyncParsableCommand {
         }
 
         func run() async throws {
+            let columns: SQL =
+                json
+                ? "*"
+                : """
+                job_id, kind, state, attempt, priority,
+                to_char(coalesce(finished_at, started_at, run_at), 'YYYY-MM-DD HH24:MI:SS') AS at,
+                round(100 * (progress->>'fraction')::numeric) AS percent,
+                coalesce(error, progress->>'note') AS note, schedule
+                """
             try await database.withPool { pool in
                 try await QueryReport.show(
                     """
-                    SELECT * FROM systole.jobs
+                    SELECT \(columns) FROM systole.jobs
                     WHERE \(state)::text IS NULL OR state = \(state)
                     ORDER BY job_id DESC LIMIT \(most)
                     """, on: pool, json: json, nothing: "no such jobs")

@@ -28,7 +28,13 @@ enum JobWatch {
         var said = ""
         while true {
             let rows = try await pool.run(
-                "SELECT state, progress, error FROM systole.jobs WHERE job_id = \(job)")
+                """
+                SELECT state, progress, error, kind, EXISTS (
+                    SELECT FROM systole.worker AS w
+                    WHERE j.kind = ANY (w.kinds) AND w.beat_at > now() - interval '30 seconds')
+                    AS is_served
+                FROM systole.jobs AS j WHERE job_id = \(job)
+                """)
             guard let row = rows.first else {
                 _ = try await pool.run("SELECT systole.raise_unknown_job(\(job))")
                 return
@@ -39,7 +45,10 @@ enum JobWatch {
             case "dead", "cancelled":
                 throw Failed(job: job, state: state, reason: try row.optionalText("error") ?? "")
             default:
-                let text = Self.line(job, state, try row.optionalText("progress"))
+                var text = Self.line(job, state, try row.optionalText("progress"))
+                if try !row.bool("is_served") {
+                    text += "; no worker does \(try row.text("kind")) jobs: see `systole work`"
+                }
                 line.show(text)
                 if text != said { say(text) }
                 said = text

@@ -66,7 +66,8 @@ extension Forecaster {
     var trainings: [NetworkTraining] {
         switch self {
         case .spacetime(let spacetime): [NetworkTraining(spacetime.trained)]
-        case .seasonalNaive, .ridge: []
+        case .ensemble(let ensemble): ensemble.members.flatMap(\.trainings)
+        case .seasonalNaive, .ets, .ridge: []
         }
     }
 }

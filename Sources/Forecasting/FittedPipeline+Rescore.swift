@@ -1,9 +1,6 @@
 package import Series
 
 extension FittedPipeline {
-    /// The longest horizon that it forecasts, in steps; nil where there is none.
-    package var stepsMaximum: Int? { forecaster.stepsMaximum }
-
     /// The mean squared error of this pipeline on the validation windows of another fit, in the scaled
     /// units of that fit: what makes a model that is at work comparable with one that has just been
     /// fitted.

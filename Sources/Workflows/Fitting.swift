@@ -40,7 +40,7 @@ struct Fitting: Sendable {
     /// The winner, where one may go live.
     var winner: FittedPipeline? { selection.winner.map { pipelines[$0] } }
 
-    /// Fits `families` on a history.
+    /// Fits `families` on a history, and combines them.
     ///
     /// - Parameters:
     ///   - families: In the order they are fitted; the quick ones first.
@@ -68,7 +68,7 @@ struct Fitting: Sendable {
         var fitted: [FittedPipeline] = []
         var refused: [(family: Family, reason: String)] = []
         var objection: ForecastError?
-        for family in families {
+        for family in families where family != .ensemble {
             do {
                 fitted.append(
                     try FittedPipeline.fit(
@@ -80,6 +80,10 @@ struct Fitting: Sendable {
             }
         }
         if fitted.isEmpty, let objection { throw objection }
+        switch try FittedPipeline.combined(fitted, series: history, options: options) {
+        case .fitted(let ensemble): fitted.append(ensemble)
+        case .declined(let reason): refused.append((.ensemble, reason))
+        }
         pipelines = fitted
         self.split = split
         self.refused = refused

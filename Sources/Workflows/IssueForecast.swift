@@ -33,7 +33,12 @@ package struct IssueForecast: JobHandler {
         if let live, arguments.steps <= live.record.stepsMaximum {
             return try await forecast(series, with: live, steps: arguments.steps, by: lease)
         }
-        return try await fitAndForecast(series, steps: arguments.steps, by: lease, context)
+        // A live model that does not reach so far gives way to one that does.
+        let replaced = live.map {
+            LiveModel(id: $0.record.id, family: $0.record.family, validationMSE: nil)
+        }
+        return try await fitAndForecast(
+            series, steps: arguments.steps, replacing: replaced, by: lease, context)
     }
 
     package func abandonment(of lease: Lease, because failure: JobFailure) -> Effects? {
@@ -67,7 +72,8 @@ package struct IssueForecast: JobHandler {
     }
 
     private func fitAndForecast(
-        _ series: StoredSeries, steps: Int, by lease: Lease, _ context: JobContext
+        _ series: StoredSeries, steps: Int, replacing replaced: LiveModel?, by lease: Lease,
+        _ context: JobContext
     ) async throws -> Effects {
         let history = try await pool.transaction { db in
             try SeriesStore.loadLatest(series.id, count: Fitting.rowsMaximum, in: db)
@@ -87,7 +93,8 @@ package struct IssueForecast: JobHandler {
         return { db in
             guard
                 let model = try ModelFiling.file(
-                    fitting, Promotion(fitting, against: nil), asked: [], for: series.id, by: lease,
+                    fitting, Promotion(fitting, against: replaced), asked: [], for: series.id,
+                    by: lease,
                     in: db)
             else { return }
             try Self.issue(forecast, of: series, by: model, lease, in: db)

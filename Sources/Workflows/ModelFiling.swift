@@ -22,7 +22,7 @@ enum ModelFiling {
                 report: pipeline.report, data: fitting.data, weights: weights,
                 live: promotion.live))
         model.naive = fitting.naive
-        model.stepsMaximum = pipeline.stepsMaximum ?? 10_000
+        model.stepsMaximum = pipeline.stepsMaximum
         model.run = JobRun(lease)
         return try ModelStore.insert(model, in: db)
     }

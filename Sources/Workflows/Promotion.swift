@@ -63,7 +63,10 @@ struct Promotion: Equatable, Sendable {
         let winner = reports[index]
         let comparison = Self.comparison(winner, live)
         promoted = comparison.isBetter ? winner.family : nil
-        let failures = refused.map { " \($0.family.rawValue) could not be fitted: \($0.reason)." }
+        let failures = refused.map { family, reason in
+            family == .ensemble
+                ? " No ensemble: \(reason)" : " \(family.rawValue) could not be fitted: \(reason)."
+        }
         reasons[winner.family] =
             [selection.reason, comparison.sentence].compactMap { $0 }.joined(separator: " ")
             + failures.joined()
@@ -71,7 +74,7 @@ struct Promotion: Equatable, Sendable {
             guard verdict.family != winner.family else { continue }
             reasons[verdict.family] =
                 verdict.reason + " \(winner.family.rawValue) has a smaller error:"
-                + " \(ModelSelection.short(winner.validationMSE))."
+                + " \(winner.validationMSE.short)."
         }
         self.reasons = reasons
     }
@@ -85,10 +88,10 @@ struct Promotion: Equatable, Sendable {
         guard let live else { return (true, nil) }
         let name = "the live model \(live.id) (\(live.family))"
         guard let error = live.validationMSE else {
-            return (true, "It replaces \(name), which could not be measured on these windows.")
+            return (true, "It replaces \(name), which cannot forecast the validation windows.")
         }
         let numbers =
-            "MSE \(ModelSelection.short(winner.validationMSE)) against \(ModelSelection.short(error))"
+            "MSE \(winner.validationMSE.short) against \(error.short)"
         return winner.validationMSE < error * (1 - Self.rounding)
             ? (true, "It beats \(name) on the same windows: \(numbers).")
             : (false, "It does not beat \(name) on the same windows, which stays: \(numbers).")

@@ -39,7 +39,9 @@ package struct TrainModel: JobHandler {
         let arguments = try JobArguments.decode(JobArguments.Train.self, of: lease)
         let asked = try Family.asked(by: arguments.family)
         let start = try await begin(arguments, lease)
-        let families = Family.quick + asked.filter { !Family.quick.contains($0) }
+        let families = Family.singles.filter {
+            Family.quick.contains($0) || asked.contains($0) || asked.contains(.ensemble)
+        }
         let keeper = TrainingKeeper(
             pool: pool, run: JobRun(lease), states: start.states,
             interval: environment.checkpointInterval, logger: logger)
@@ -106,9 +108,6 @@ package struct TrainModel: JobHandler {
 }
 
 extension Family {
-    /// Those that take seconds to fit: they compete in every training, and give the first forecast.
-    static let quick = allCases.filter { !["spacetime", "ensemble"].contains($0.rawValue) }
-
     /// The families in a list of names, quick ones first; all of them for `auto`.
     ///
     /// - Throws: `PermanentJobError` for a name that this program does not know.
