@@ -78,6 +78,11 @@ extension FitProgress {
     func part(_ place: Int, of count: Int) -> FitProgress {
         var whole = self
         whole.fraction = (Double(place) + fraction) / Double(count)
+        if fraction < 1 {
+            // The later parts take as long as this one.
+            let later = Double(count - place - 1) / (1 - fraction)
+            whole.secondsLeft = secondsLeft.map { $0 * (1 + later) }
+        }
         return whole
     }
 }
