@@ -58,6 +58,7 @@ let package = Package(
         // C
         systemLibrary("CFFTW", "fftw3 fftw3f", apt: "libfftw3-dev"),
         systemLibrary("COpenBLAS", "openblas", apt: "libopenblas-dev"),
+        systemLibrary("CFLAC", "flac", apt: "libflac-dev"),
         systemLibrary("CLibPQ", "libpq", apt: "libpq-dev"),
         systemLibrary("CCurl", "libcurl", apt: "libcurl4-openssl-dev"),
         .target(
@@ -73,7 +74,7 @@ let package = Package(
         target("Tensors", "CKernels", "CFFTW", "COpenBLAS"),
         target("Learning", "Tensors"),
         target("Models", "Tensors", "Learning"),
-        target("Signals", "Series", "Tensors"),
+        target("Signals", "Series", "Tensors", "CFLAC"),
         target("Forecasting", "Series", "Tensors", "Signals", "Learning", "Models"),
         target("Charts", "Series"),
 
