@@ -124,7 +124,7 @@ let package = Package(
         tests(of: "Tensors"),
         tests(of: "Learning", with: "Tensors", fixtures: true),
         tests(of: "Models", with: "Tensors", "Learning", fixtures: true),
-        tests(of: "Signals", with: "Series", fixtures: true),
+        tests(of: "Signals", with: "Series", "Tensors", fixtures: true),
         tests(
             of: "Forecasting", with: "Series", "Tensors", "Learning", "Models", fixtures: true),
         tests(of: "Charts", with: "Series"),
