@@ -44,6 +44,11 @@ func systemLibrary(_ name: String, _ pkgConfig: String, apt: String) -> Target {
     .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([apt])])
 }
 
+/// The git revision that ops/* tell; a plain `swift build` has none, rather than an old one.
+let revision = (Context.environment["SYSTOLE_REVISION"] ?? "").filter {
+    $0.isHexDigit || "+changes".contains($0)
+}
+
 let package = Package(
     name: "systole",
     products: [.executable(name: "systole", targets: ["CLI"])],
@@ -65,6 +70,12 @@ let package = Package(
             name: "CKernels",
             cSettings: [
                 .unsafeFlags(["-O3", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off"])
+            ]),
+
+        .target(
+            name: "CRevision",
+            cSettings: [
+                .define("SYSTOLE_REVISION", to: "\"\(revision)\"")
             ]),
 
         // Words
@@ -103,7 +114,7 @@ let package = Package(
             dependencies: [
                 "Series", "Tensors", "Learning", "Models", "Signals", "Forecasting", "Charts",
                 "Postgres", "WebClient", "Store", "Jobs", "Ingestion", "Workflows", "Notifications",
-                argumentParser, lifecycle, unixSignals, logging, yams,
+                "CRevision", argumentParser, lifecycle, unixSignals, logging, yams,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -133,7 +144,8 @@ let package = Package(
         tests(of: "Store", with: "Series", "Postgres"),
         tests(of: "Jobs", with: "Postgres", lifecycle, logging),
         tests(of: "Ingestion", with: "Series", "Signals", "Store", "Postgres", "Jobs", logging),
-        tests(of: "Workflows", with: "Series", "Forecasting", "Store", "Jobs", "Postgres"),
+        tests(
+            of: "Workflows", with: "Series", "Forecasting", "Store", "Jobs", "Postgres", logging),
         tests(
             of: "Notifications", with: "Series", "WebClient", "Store", "Jobs", "Postgres",
             lifecycle,

@@ -112,6 +112,7 @@ extension SpaceTimePass {
         let (network, memory, work, batch, lag) = (network, memory, work, batch, lag)
         let (stride, horizon, auxiliary) = (batchMaximum, horizon, auxiliary)
         let (closedDropout, openDropout) = (dropout.closed, dropout.open)
+        let isTargetDetached = isTargetDetached
         let encoded = memory.blocks[memory.blocks.count - 1].output
         let lanes = Lanes.count(stride)
         let dclosedSums = (0..<network.configuration.variates).map {
@@ -141,7 +142,7 @@ extension SpaceTimePass {
                     dclosed: dclosed, dopen: auxiliary ? (scratch.dopen, scratch.dnext) : nil,
                     memory.decoder, scratch.decoder, memory.parameters, gradient: memory.gradient,
                     work)
-                if auxiliary {
+                if auxiliary, !isTargetDetached {
                     let range = network.nextInputRange
                     work.add(
                         scratch.dnext.values.rows(range),

@@ -21,6 +21,9 @@ package final class SpaceTimePass<S: Scalar> {
     var batch = 0
     /// Whether the current pass runs the decoder open-loop as well.
     var auxiliary = false
+    /// Whether the third term of the loss takes the decoder's next inputs as given, and sends no
+    /// gradient into them.
+    package var isTargetDetached = false
     var dropout = PassDropouts.none
     /// Offset and scale of every window and variate, `[variates·batchMaximum]`.
     var offsets: [S]
