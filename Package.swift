@@ -63,6 +63,7 @@ let package = Package(
         // C
         systemLibrary("CFFTW", "fftw3 fftw3f", apt: "libfftw3-dev"),
         systemLibrary("COpenBLAS", "openblas", apt: "libopenblas-dev"),
+        systemLibrary("CFLAC", "flac", apt: "libflac-dev"),
         systemLibrary("CLibPQ", "libpq", apt: "libpq-dev"),
         systemLibrary("CCurl", "libcurl", apt: "libcurl4-openssl-dev"),
         .target(
@@ -84,7 +85,7 @@ let package = Package(
         target("Tensors", "CKernels", "CFFTW", "COpenBLAS"),
         target("Learning", "Tensors"),
         target("Models", "Tensors", "Learning"),
-        target("Signals", "Series", "Tensors"),
+        target("Signals", "Series", "Tensors", "CFLAC"),
         target("Forecasting", "Series", "Tensors", "Signals", "Learning", "Models"),
         target("Charts", "Series"),
 
@@ -134,7 +135,7 @@ let package = Package(
         tests(of: "Tensors"),
         tests(of: "Learning", with: "Tensors", fixtures: true),
         tests(of: "Models", with: "Tensors", "Learning", fixtures: true),
-        tests(of: "Signals", with: "Series", fixtures: true),
+        tests(of: "Signals", with: "Series", "Tensors", fixtures: true),
         tests(
             of: "Forecasting", with: "Series", "Tensors", "Learning", "Models", fixtures: true),
         tests(of: "Charts", with: "Series"),

@@ -10,6 +10,11 @@ package enum KernelPath: Sendable, CaseIterable {
     case generatingFunction
     /// The impulse response of the filter `N(z)/D(z)`: d·length multiply-adds and no states.
     case rational
+
+    /// The fastest path for one kernel at a time; measured, see ops/decisions/0013.
+    package static func fastest(d: Int, length: Int) -> KernelPath {
+        d >= 512 && d * length >= 1 << 20 ? .generatingFunction : .recurrence
+    }
 }
 
 /// Scratch of one thread for kernels that are made one at a time, whichever way.

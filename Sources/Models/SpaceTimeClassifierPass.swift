@@ -235,7 +235,9 @@ struct SpaceTimeClassifierMemory: Sendable {
         logits = layout.reserve(c.classes, batch)
         members = (0..<threads).map { _ in
             Member(
-                states: KernelStates(&layout, d: c.d, length: length, training: training),
+                states: KernelStates(
+                    &layout, d: c.d, length: length, training: training,
+                    path: .fastest(d: c.d, length: length)),
                 convolution: layout.reserve(1, convolution),
                 activated: layout.reserve(c.width, length),
                 slopes: layout.reserve(c.width, trained * length))

@@ -175,7 +175,12 @@ extension SpaceTimePass {
                     memory.window(window, of: block.output, lag: lag), s: scanned,
                     activated: scratch.activated, into: scratch.slopes,
                     dropout.from(window * width * lag), memory.parameters, gradient: gradient, work)
-                if index == 0 {
+                if index == 0, let embedding = network.embedding {
+                    network.scanEmbeddedBackward(
+                        embedding, window, stride: stride, scratch.slopes,
+                        doutput: memory.window(window, of: block.output, lag: lag), memory, scratch,
+                        gradient: gradient, dkernels: memory.shareKernelGradients[share], work)
+                } else if index == 0 {
                     network.scanInputBackward(
                         window, stride: stride, scratch.slopes, memory, scratch,
                         gradient: gradient, dkernels: memory.shareKernelGradients[share], work)

@@ -48,6 +48,7 @@ package final class SpaceTimePass<S: Scalar> {
             threads: team.threads,
             convolution: Workspace<S>.convolutionScratch(length: network.configuration.lag))
         work = Workspace(layout)
+        work.fill(memory.ones, with: 1)
         offsets = [S](repeating: 0, count: network.configuration.variates * batch)
         scales = offsets
     }

@@ -39,7 +39,7 @@ package final class SpaceTimeStream<S: Scalar> {
     static var chunkMaximum: Int { 64 }
 
     /// - Parameters:
-    ///   - network: What is computed.
+    ///   - network: What is computed; without a trained embedding, or the call traps.
     ///   - parameters: Its weights.
     ///   - anchoring: When states are computed anew.
     ///   - offset: What the stream begins with, for every variate; the first sample anchors where

@@ -119,6 +119,12 @@ import Testing
         }
     }
 
+    @Test func `the recurrence is the default, and gives way where states are long and many`() {
+        #expect(KernelPath.fastest(d: 64, length: 336) == .recurrence)
+        #expect(KernelPath.fastest(d: 64, length: 100_000) == .recurrence)
+        #expect(KernelPath.fastest(d: 4096, length: 4096) == .generatingFunction)
+    }
+
     private func distance(_ x: Tensor<Double>, _ y: Tensor<Double>) -> Double {
         zip(x.values, y.values).reduce(0) { max($0, abs($1.0 - $1.1)) } / max(1, y.largestMagnitude)
     }

@@ -60,7 +60,7 @@ import Testing
             }
     }
 
-    @Test(arguments: GoldenFile.cases("mlp").filter { $0.contains("plain") })
+    @Test(arguments: mlpCases("plain"))
     func `the plain MLP agrees`(path: String) throws {
         try checkPlainMLP(path, Double.self)
         try checkPlainMLP(path, Float.self)
@@ -82,7 +82,7 @@ import Testing
         }
     }
 
-    @Test(arguments: GoldenFile.cases("mlp").filter { $0.contains("gated") })
+    @Test(arguments: mlpCases("gated"))
     func `the gated MLP agrees`(path: String) throws {
         try checkGatedMLP(path, Double.self)
         try checkGatedMLP(path, Float.self)
@@ -197,6 +197,15 @@ import Testing
         #expect(try golden.excess(of: means, over: "out/mean") <= 1)
         #expect(try golden.excess(of: scales, over: "out/scale") <= 1)
         #expect(try golden.excess(of: normalised, over: "out/normalised") <= 1)
+    }
+}
+
+/// The golden cases of one kind of MLP.
+func mlpCases(_ kind: String) -> [String] {
+    GoldenFile.cases("mlp").filter {
+        // A file that cannot be read stays, and its test says why.
+        guard let golden = try? GoldenFile($0) else { return true }
+        return golden.configuration["kind"] as? String == kind
     }
 }
 
