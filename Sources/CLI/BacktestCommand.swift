@@ -46,7 +46,8 @@ struct BacktestCommand: ParsableCommand {
         let season = season ?? min(Season.inferred(for: series), lag)
         var options = FitOptions()
         options.threads = threads
-        options.codeVersion = Systole.version
+        options.codeVersion = Systole.build
+        options.software = Systole.software
         let backtest = Backtest(
             lag: lag, season: season, horizons: try horizons(), families: try chosenFamilies(),
             seeds: try chosenSeeds(), split: Split.informer(rows: series.values.count),

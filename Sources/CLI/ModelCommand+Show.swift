@@ -11,7 +11,7 @@ extension ModelCommand {
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "show",
-            abstract: "One model: how it was fitted, and what it has learnt.",
+            abstract: "One model: its place and why, how to fit it again, and what it has learnt.",
             discussion: """
                 A SpaceTime model is read as the filters that it is. What its forecasts are made of
                 comes as periods and half-lives, in steps of the series: an oscillation of so many
@@ -40,19 +40,19 @@ extension ModelCommand {
         func run() async throws {
             if let file {
                 let bytes = [UInt8](try Data(contentsOf: URL(filePath: file)))
-                try show(try FittedPipeline(decoding: bytes), record: nil)
+                try show(try FittedPipeline(decoding: bytes), stored: nil)
             } else if let model {
                 try await database.withPool { pool in
                     let stored = try await pool.transaction { db in
                         try ModelStore.find(ModelID(model), in: db)
                     }
-                    try show(try FittedPipeline(decoding: stored.weights), record: stored.record)
+                    try show(try FittedPipeline(decoding: stored.weights), stored: stored)
                 }
             }
         }
 
-        private func show(_ pipeline: FittedPipeline, record: ModelRecord?) throws {
-            let report = ModelReport(pipeline, record)
+        private func show(_ pipeline: FittedPipeline, stored: StoredModel?) throws {
+            let report = ModelReport(pipeline, stored)
             if json { return try Terminal.json(report) }
             for line in report.summary { print(line) }
             guard let reading = report.reading else { return }
@@ -100,19 +100,14 @@ extension ModelCommand {
 
 /// What `systole model show` tells about a model.
 private struct ModelReport: Encodable {
-    let model: Int64?
-    let version: Int64?
-    let stage: String?
-    let reason: String?
+    /// Nil for a file.
+    let filing: FilingDescription?
     let report: FitReport
     let components: [SpaceTimeReading.Component]?
     let reading: SpaceTimeReading?
 
-    init(_ pipeline: FittedPipeline, _ record: ModelRecord?) {
-        model = record?.id.number
-        version = record?.version
-        stage = record?.stage.rawValue
-        reason = record?.reason
+    init(_ pipeline: FittedPipeline, _ stored: StoredModel?) {
+        filing = stored.map { FilingDescription($0) }
         report = pipeline.report
         reading = pipeline.reading
         components = reading?.components
@@ -120,25 +115,8 @@ private struct ModelReport: Encodable {
 
     /// Lines for people.
     var summary: [String] {
-        var lines: [String] = []
-        if let model, let version, let stage {
-            lines.append("model \(model): \(report.family.rawValue) version \(version), \(stage)")
-        } else {
-            lines.append("model: \(report.family.rawValue)")
-        }
-        if let reason, !reason.isEmpty { lines.append("reason: \(reason)") }
-        let task = report.task
-        lines.append(
-            "task: \(task.horizon) steps ahead from \(task.lag), season \(task.season), one step is "
-                + "\(Terminal.number(report.stepSeconds, digits: 6)) s")
-        lines.append(
-            "validation: MSE \(Terminal.number(report.validationMSE)), seasonal naive "
-                + "\(Terminal.number(report.seasonalNaiveMSE)), on \(report.validationWindows) windows"
-        )
-        lines.append(
-            "fitted in \(Terminal.number(report.trainSeconds, digits: 3)) s on "
-                + "\(report.trainWindows) windows, \(report.parameterCount) parameters, seed "
-                + "\(report.seed)")
-        return lines
+        let family = report.family.rawValue
+        return (filing?.lines(family: family) ?? ["model: \(family)"])
+            + FitDescription(report).lines
     }
 }

@@ -135,11 +135,6 @@ package struct Backtest: Sendable {
     }
 }
 
-extension Family {
-    /// Whether two fits with different seeds differ.
-    var isRandom: Bool { self == .spacetime }
-}
-
 /// What a backtest found; encodes as `{"results":[{"family","horizon","seed","mse","mae","windows",
 /// "train_seconds"}…]}`.
 package struct BacktestReport: Sendable, Encodable {

@@ -27,22 +27,43 @@ extension FittedPipeline {
         _ family: Family, series: TimeSeries, task: ForecastTask, split: Split,
         options: FitOptions = FitOptions(), progress: (FitProgress) throws -> Void = { _ in }
     ) throws -> FittedPipeline {
+        if family == .ensemble {
+            return try fitEnsemble(
+                series: series, task: task, split: split, options: options, progress: progress)
+        }
         let prepared = try PreparedSeries(family, series: series, task: task, split: split)
         try progress(FitProgress(family: family, fraction: 0, validationLoss: nil))
         var outcome: Result<TrainedForecaster, any Error>?
         let elapsed = options.clock.measure {
             outcome = Result {
                 try TrainedForecaster.train(
-                    family, on: prepared, options: options, progress: progress)
+                    family, on: prepared, split: split, options: options, progress: progress)
             }
         }
         guard let trained = try outcome?.get() else {
             preconditionFailure("FittedPipeline: the clock did not run the fit")
         }
+        let pipeline = try assembled(
+            family, trained, on: prepared, series: series, split: split,
+            seconds: elapsed.seconds, options: options)
+        try progress(
+            FitProgress(
+                family: family, fraction: 1, validationLoss: pipeline.report.validationMSE))
+        return pipeline
+    }
+
+    /// Judges a trained forecaster on the validation windows, and calibrates it there.
+    ///
+    /// - Throws: `ForecastError.diverged`.
+    static func assembled(
+        _ family: Family, _ trained: TrainedForecaster, on prepared: PreparedSeries,
+        series: TimeSeries, split: Split, seconds: Double, options: FitOptions
+    ) throws -> FittedPipeline {
         let judged = Validation(trained.forecaster, on: prepared)
         guard judged.errors.mse.isFinite else { throw ForecastError.diverged(family) }
-        let report = FitReport(
-            family: family, task: task, split: split, stepSeconds: series.grid.rate.stepSeconds,
+        var report = FitReport(
+            family: family, task: prepared.task, split: split,
+            stepSeconds: series.grid.rate.stepSeconds,
             standardiser: prepared.standardiser, trainWindows: prepared.plan.train.starts.count,
             validationWindows: prepared.plan.validation.starts.count,
             excludedWindows: prepared.plan.train.excluded + prepared.plan.validation.excluded,
@@ -53,11 +74,13 @@ extension FittedPipeline {
             coverage: CoverageRecord.heldOut(
                 judged.residuals, method: options.calibration, nominals: options.nominals),
             parameterCount: trained.forecaster.parameterCount,
-            trainSeconds: Double(elapsed.wholeMicroseconds) / 1e6, seed: options.seed,
+            trainSeconds: seconds, seed: options.seed,
             threads: options.threads, settings: trained.settings, codeVersion: options.codeVersion,
             dataDigest: options.dataDigest, notes: prepared.notes + judged.notes(options))
-        try progress(
-            FitProgress(family: family, fraction: 1, validationLoss: report.validationMSE))
+        report.testWindows = prepared.plan.test.starts.count
+        let trainings = trained.forecaster.trainings
+        report.trainings = trainings.isEmpty ? nil : trainings
+        report.software = options.software.isEmpty ? nil : options.software
         return FittedPipeline(
             report: report,
             calibrator: ConformalCalibrator(
@@ -67,6 +90,11 @@ extension FittedPipeline {
                 ResidualDistribution($0)
             })
     }
+}
+
+extension Duration {
+    /// To the microsecond.
+    var seconds: Double { Double(wholeMicroseconds) / 1e6 }
 }
 
 extension FitOptions {
@@ -150,14 +178,20 @@ struct TrainedForecaster: Sendable {
     let settings: [String: String]
 
     static func train(
-        _ family: Family, on prepared: PreparedSeries, options: FitOptions,
+        _ family: Family, on prepared: PreparedSeries, split: Split, options: FitOptions,
         progress: (FitProgress) throws -> Void
     ) throws -> TrainedForecaster {
         switch family {
+        case .ensemble: preconditionFailure("FittedPipeline: an ensemble is made of fitted members")
         case .seasonalNaive:
             let naive = SeasonalNaive(season: prepared.task.season)
             return TrainedForecaster(
                 forecaster: .seasonalNaive(naive), settings: ["season": "\(naive.season)"])
+        case .ets:
+            let fitted = try ETSForecaster.fit(prepared, rows: split.train)
+            var settings = fitted.forecaster.settings
+            settings["aicc"] = "\(fitted.aicc)"
+            return TrainedForecaster(forecaster: .ets(fitted.forecaster), settings: settings)
         case .ridge:
             let ridge = RidgeForecaster.fit(
                 prepared.inputs, task: prepared.task, train: prepared.plan.train.starts,

@@ -103,10 +103,22 @@ struct ScoringRun {
         let isEnough = suspects.count >= min(policy.suspectsMaximum, pipeline.residuals.count)
         let isShift = suspects.count >= policy.suspectsMaximum && Self.agree(suspects)
         append(expected: expected, p: p, score: score, step: step, isShift: isShift)
+        let isInvention = restsOnStandIn
         standIn(Float(expected))
         if isShift { rebase() }
-        if isEnough { believe(from: origin + 1, until: row) }
+        if isEnough || isInvention { believe(from: origin + 1, until: row) }
         return false
+    }
+
+    /// Whether a season before, within the look-back, holds a stand-in at the place of the current
+    /// row. What the model expects there may then be its own invention, and must not overrule what
+    /// was observed: a wrong value would live on from season to season.
+    private var restsOnStandIn: Bool {
+        let (season, lag) = (pipeline.task.season, pipeline.task.lag)
+        guard season > 1, !standIns.isEmpty else { return false }
+        return stride(from: row - season, through: row - lag, by: -season).contains {
+            standIns[$0] != nil
+        }
     }
 
     /// Takes what was observed since the origin for true.
