@@ -79,6 +79,8 @@ struct SpaceTimeTrainingRun {
     /// last whole batch has its turn in another epoch.
     mutating func trainEpoch(_ progress: (TrainingProgress) throws -> Void) throws {
         let auxiliary = epoch < trainer.configuration.auxiliaryEpochs
+        pass.isTargetDetached = SpaceTimeNetwork.isTargetDetached(
+            afterEpochs: epoch, deviation: record.epochs.last?.encodedDeviation ?? .infinity)
         if epochSteps == 0 {
             epochLoss = 0
             shuffling.shuffle(&order)
@@ -100,7 +102,7 @@ struct SpaceTimeTrainingRun {
     }
 
     /// Measures the error over all validation windows, and keeps the weights if they are the best and
-    /// their closed loop does not grow.
+    /// their closed loop does not grow. Heads that begin to grow are damped before the next epoch.
     mutating func validate() throws {
         let starts = validationStarts
         pass.prepare(parameters)
@@ -122,12 +124,13 @@ struct SpaceTimeTrainingRun {
             TrainingRecord.Epoch(
                 trainLoss: epochLoss / Double(stepsPerEpoch), validationError: error,
                 largestResponse: min(response, .greatestFiniteMagnitude),
-                seconds: stopwatch.seconds))
+                encodedDeviation: pass.encodedDeviation, seconds: stopwatch.seconds))
         if error < record.bestError, response <= SpaceTimeTrainer.responseMaximum {
             record.bestEpoch = epoch
             record.bestError = error
             best = parameters
         }
+        _ = network.dampGrowingHeads(&parameters, horizon: 4 * horizon)
         // Less is lost with a state at an epoch's end: it holds the validation as well.
         try saveIfDue(after: 0.25)
     }

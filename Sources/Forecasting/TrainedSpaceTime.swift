@@ -12,6 +12,9 @@ package struct TrainingRecord: Sendable, Equatable, Codable {
         package let validationError: Double
         /// Of the closed loop to a unit state, within four times the horizon.
         package let largestResponse: Double
+        /// Of what the encoder gave to the decoder over the last validation windows; nil in records
+        /// from before it was measured.
+        package let encodedDeviation: Double?
         /// Since the training began.
         package let seconds: Double
     }

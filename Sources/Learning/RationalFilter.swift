@@ -19,9 +19,13 @@ package struct RationalFilter: Sendable, Equatable, Codable {
         package let halfLife: Double?
         /// Its part of the response to a unit impulse, at the start.
         package let amplitude: Double
-        /// The root of the energy of that part, for comparing modes: one that lasts weighs more.
+        /// The sum of its magnitudes over a thousand steps, for comparing modes: what lasts weighs
+        /// more.
         package let weight: Double
     }
+
+    /// Steps that a mode is weighed by.
+    private static let weighedSteps = 1000.0
 
     package init(autoregressive: [Double], movingAverage: [Double]) {
         precondition(
@@ -89,7 +93,12 @@ package struct RationalFilter: Sendable, Equatable, Codable {
             period: isReal && pole.re > 0 ? nil : 2 * .pi / angle,
             halfLife: magnitude < 1 - 1e-9 ? log(0.5) / log(magnitude) : nil,
             amplitude: amplitude,
-            weight: amplitude / max(1 - magnitude * magnitude, 1e-9).squareRoot())
+            weight: amplitude * Self.sum(magnitude))
+    }
+
+    /// `Σ r^t` over the steps that count.
+    private static func sum(_ r: Double) -> Double {
+        abs(1 - r) < 1e-9 ? weighedSteps : (1 - pow(r, weighedSteps)) / (1 - r)
     }
 
     /// `θ_j = c·P_j` with `P_0 = b`, `P_j = A·P_{j−1} − a_{d−j}·b`.

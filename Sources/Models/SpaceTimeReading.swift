@@ -35,8 +35,11 @@ package struct SpaceTimeReading: Sendable, Equatable, Codable {
     package let encoder: [Kernel]
     package let decoder: [Head]
 
-    /// What forecasts are made of, the weightiest first: modes of all heads, those whose periods
-    /// differ by less than 3 % taken together.
+    /// Modes whose frequencies differ by less, in turns per step, count as one component.
+    private static let frequencyTolerance = 0.003
+
+    /// What forecasts are made of, the weightiest first: modes of all heads, those of nearly one
+    /// frequency taken together.
     package var components: [Component] {
         let all = decoder.flatMap { head in
             head.modes.map { ($0, $0.weight * abs(head.outputWeight)) }
@@ -60,7 +63,7 @@ package struct SpaceTimeReading: Sendable, Equatable, Codable {
 
     private static func isNear(_ x: Double?, _ y: Double?) -> Bool {
         guard let x, let y else { return x == nil && y == nil }
-        return abs(x - y) < 0.03 * min(x, y)
+        return abs(1 / x - 1 / y) < frequencyTolerance
     }
 }
 
