@@ -13,10 +13,11 @@ extension RidgeForecaster {
     ///   - train: Starts of the training windows; at least one.
     ///   - validation: Starts of the validation windows; at least one.
     ///   - centrings: What is tried.
+    ///   - penalties: What is tried.
     /// - Returns: The forecaster.
     static func fit(
         _ series: [Double], task: ForecastTask, train: [Int], validation: [Int],
-        centrings: [Centring] = Centring.allCases
+        centrings: [Centring] = Centring.allCases, penalties: [Double] = Self.penalties
     ) -> RidgeForecaster {
         precondition(!train.isEmpty && !validation.isEmpty, "Ridge: no windows")
         var best: (loss: Double, centring: Centring, penalty: Double, weights: Tensor<Double>)?
