@@ -16,7 +16,7 @@ typedef REAL CK(lanes) __attribute__((vector_size(VECTOR), aligned(sizeof(REAL))
 #define ELEMENTWISE
 #endif
 
-#define KEPT(i) (ck_hash(drop.key, drop.offset + (uint32_t)(i)) >= drop.threshold ? scale : (REAL)0)
+#define KEPT(i) (ck_keeps(drop, (uint32_t)(i)) ? scale : (REAL)0)
 
 // MARK: Pointwise
 
@@ -60,19 +60,19 @@ static inline float CK(exponential)(float x) {
     return p;
 }
 
-// The normal distribution function at x, and exp(-x x / 2). Both tails end at 9, where they are
-// below 1e-17: what comes after would be subnormal numbers, which make products 20 times slower.
-static inline float CK(normal)(float x, float *bell) {
+// The normal distribution function at x, and its density. Both tails end at 9, where they are below
+// 1e-17: what comes after would be subnormal numbers, which make products 20 times slower.
+static inline float CK(normal)(float x, float *density) {
     FREELY
     const float z = x < 0 ? -x : x;
     const float e = z < 9.0f ? CK(exponential)(-0.5f * z * z) : 0.0f;
     const float tail = e * CK(half_erfcx)(z);
-    *bell = e;
+    *density = 0.39894228040143267794f * e;
     return x < 0 ? tail : 1.0f - tail;
 }
 #else
-static inline REAL CK(normal)(REAL x, REAL *bell) {
-    *bell = (REAL)exp(-0.5 * (double)x * (double)x);
+static inline REAL CK(normal)(REAL x, REAL *density) {
+    *density = (REAL)(0.39894228040143267794 * exp(-0.5 * (double)x * (double)x));
     return (REAL)(0.5 * erfc(-(double)x * 0.70710678118654752440));
 }
 #endif
@@ -83,72 +83,87 @@ static void CK(dropout)(size_t n, const REAL *x, REAL *y, ck_dropout drop) {
     for (size_t i = 0; i < n; i++) y[i] = x[i] * KEPT(i);
 }
 
+#if WIDE && CK_IS_FLOAT && VECTOR == 64
+// Calls GROUP(i, lanes, kept) for every sixteen elements from i on, the last ones with a mask of
+// those that exist; `kept` says which of them a dropout keeps.
+#define EACH_GROUP(...)                                                                            \
+    for (size_t i = 0; i < n; i += 16) {                                                           \
+        const uint32_t group = (drop.offset + (uint32_t)i) / 16;                                   \
+        const __mmask16 lanes = n - i < 16 ? (__mmask16)((1u << (n - i)) - 1) : 0xFFFF;            \
+        if (i == 0 || group % 2 == 0) ck_kept_pair(drop, group & ~1u, pair);                       \
+        const __mmask16 kept = pair[group % 2];                                                    \
+        __VA_ARGS__                                                                                  \
+    }
+
+static void CK(gelu)(size_t n, const REAL *x, REAL *y, ck_dropout drop) {
+    if (drop.threshold != 0 && drop.offset % 16 != 0) {
+        const REAL scale = (REAL)drop.scale;
+        REAL density;
+        for (size_t i = 0; i < n; i++) y[i] = x[i] * CK(normal)(x[i], &density) * KEPT(i);
+        return;
+    }
+    const __m512 scale = _mm512_set1_ps((float)drop.scale);
+    __mmask16 pair[2];
+    EACH_GROUP({
+        __m512 density;
+        const __m512 v = _mm512_maskz_loadu_ps(lanes, x + i), p = ck_normal_lanes(v, &density);
+        _mm512_mask_storeu_ps(y + i, lanes,
+                              _mm512_maskz_mul_ps(kept, _mm512_mul_ps(v, scale), p));
+    })
+}
+
+static void CK(gelu_backward)(size_t n, const REAL *x, const REAL *dy, REAL *value, REAL *dx,
+                              ck_dropout drop) {
+    if (drop.threshold != 0 && drop.offset % 16 != 0) {
+        const REAL scale = (REAL)drop.scale;
+        for (size_t i = 0; i < n; i++) {
+            REAL density;
+            const REAL p = CK(normal)(x[i], &density), keep = KEPT(i);
+            value[i] = x[i] * p * keep;
+            dx[i] = dy[i] * (p + x[i] * density) * keep;
+        }
+        return;
+    }
+    const __m512 scale = _mm512_set1_ps((float)drop.scale);
+    __mmask16 pair[2];
+    EACH_GROUP({
+        __m512 density;
+        const __m512 v = _mm512_maskz_loadu_ps(lanes, x + i), p = ck_normal_lanes(v, &density);
+        const __m512 d = _mm512_mul_ps(_mm512_maskz_loadu_ps(lanes, dy + i), scale);
+        _mm512_mask_storeu_ps(value + i, lanes,
+                              _mm512_maskz_mul_ps(kept, _mm512_mul_ps(v, scale), p));
+        _mm512_mask_storeu_ps(dx + i, lanes,
+                              _mm512_maskz_mul_ps(kept, d, _mm512_fmadd_ps(v, density, p)));
+    })
+}
+#undef EACH_GROUP
+#else
 static void CK(gelu)(size_t n, const REAL *x, REAL *y, ck_dropout drop) {
     FREELY
     const REAL scale = (REAL)drop.scale;
-    REAL bell;
+    REAL density;
     if (drop.threshold == 0) {
         ELEMENTWISE
-        for (size_t i = 0; i < n; i++) y[i] = x[i] * CK(normal)(x[i], &bell);
+        for (size_t i = 0; i < n; i++) y[i] = x[i] * CK(normal)(x[i], &density);
     } else {
         ELEMENTWISE
-        for (size_t i = 0; i < n; i++) y[i] = x[i] * CK(normal)(x[i], &bell) * KEPT(i);
+        for (size_t i = 0; i < n; i++) y[i] = x[i] * CK(normal)(x[i], &density) * KEPT(i);
     }
 }
 
 static void CK(gelu_backward)(size_t n, const REAL *x, const REAL *dy, REAL *value, REAL *dx,
                               ck_dropout drop) {
     FREELY
-    const REAL scale = (REAL)drop.scale, density = (REAL)0.39894228040143267794;
+    const REAL scale = (REAL)drop.scale;
     ELEMENTWISE
     for (size_t i = 0; i < n; i++) {
-        REAL bell;
-        const REAL p = CK(normal)(x[i], &bell), keep = KEPT(i);
+        REAL density;
+        const REAL p = CK(normal)(x[i], &density), keep = KEPT(i);
         value[i] = x[i] * p * keep;
-        dx[i] = dy[i] * (p + x[i] * bell * density) * keep;
+        dx[i] = dy[i] * (p + x[i] * density) * keep;
     }
 }
-
-static void CK(head)(size_t n, const REAL *y, REAL gain, REAL weight, REAL *sum, ck_dropout drop) {
-    FREELY
-    const REAL scale = (REAL)drop.scale;
-    REAL bell;
-    if (drop.threshold == 0) {
-        ELEMENTWISE
-        for (size_t i = 0; i < n; i++) {
-            const REAL v = gain * y[i];
-            sum[i] += weight * v * CK(normal)(v, &bell);
-        }
-    } else {
-        ELEMENTWISE
-        for (size_t i = 0; i < n; i++) {
-            const REAL v = gain * y[i];
-            sum[i] += weight * v * CK(normal)(v, &bell) * KEPT(i);
-        }
-    }
-}
-
-static void CK(head_backward)(size_t n, const REAL *y, REAL gain, REAL weight, const REAL *dsum,
-                              REAL *dy, double *dweight, double *dgain, ck_dropout drop) {
-    FREELY
-    const REAL scale = (REAL)drop.scale, density = (REAL)0.39894228040143267794;
-    // Partial sums of 1024 in REAL, their sum in double: as exact as needed, and wide.
-    for (size_t start = 0; start < n; start += 1024) {
-        const size_t end = n - start < 1024 ? n : start + 1024;
-        REAL weights = 0, gains = 0;
-        ELEMENTWISE
-        for (size_t i = start; i < end; i++) {
-            REAL bell;
-            const REAL v = gain * y[i], p = CK(normal)(v, &bell), d = dsum[i] * KEPT(i);
-            const REAL slope = weight * d * (p + v * bell * density);
-            weights += d * v * p;
-            gains += slope * y[i];
-            dy[i] = slope * gain;
-        }
-        *dweight += (double)weights;
-        *dgain += (double)gains;
-    }
-}
+#endif
 
 static void CK(axpy)(size_t n, REAL alpha, const REAL *x, REAL *y) {
     FREELY
@@ -424,155 +439,25 @@ static void CK(preprocess_backward)(size_t length, const REAL *dy, size_t stride
     }
 }
 
-// MARK: Causal convolution
-
-#if WIDE
-// out_u (+)= sum over p < count of c_p x_{u + p + shift}, for u < outputs, with x = 0 outside
-// 0..<inputs; the same for a second pair of coefficients and output where PAIR. Both x and c are
-// readable, and zero, CK_PADDING elements beyond either end. `blocks` registers per output.
-#define CORRELATE(NAME, PAIR, BLOCKS)                                                              \
-    static inline __attribute__((always_inline)) void CK(NAME)(                                    \
-        ptrdiff_t u0, ptrdiff_t valid, REAL *restrict out1, REAL *restrict out2,                   \
-        const REAL *restrict x, ptrdiff_t inputs, const REAL *restrict c1,                         \
-        const REAL *restrict c2, ptrdiff_t count, ptrdiff_t shift, int add) {                      \
-        FREELY                                                                                     \
-        enum { lanes = LANES };                                                                    \
-        CK(lanes) sum1[BLOCKS], sum2[BLOCKS];                                                      \
-        _Pragma("clang loop unroll(full)") for (int i = 0; i < BLOCKS; i++) {                      \
-            sum1[i] = (CK(lanes)){0};                                                              \
-            sum2[i] = (CK(lanes)){0};                                                              \
-        }                                                                                          \
-        ptrdiff_t from = shift + u0, to = shift + u0 + count + lanes * (BLOCKS - 1);               \
-        if (from < 1 - lanes) from = 1 - lanes;                                                    \
-        if (to > inputs) to = inputs;                                                              \
-        const REAL *w1 = c1 - shift - u0, *w2 = PAIR ? c2 - shift - u0 : 0;                        \
-        for (ptrdiff_t r = from; r < to; r++) {                                                    \
-            const CK(lanes) v = *(const CK(lanes) *)(x + r);                                       \
-            _Pragma("clang loop unroll(full)") for (int i = 0; i < BLOCKS; i++) {                  \
-                sum1[i] += w1[r - lanes * i] * v;                                                  \
-                if (PAIR) sum2[i] += w2[r - lanes * i] * v;                                        \
-            }                                                                                      \
-        }                                                                                          \
-        REAL kept[lanes * BLOCKS];                                                                 \
-        memcpy(kept, sum1, sizeof kept);                                                           \
-        for (ptrdiff_t i = 0; i < valid; i++) out1[u0 + i] = (add ? out1[u0 + i] : 0) + kept[i];   \
-        if (PAIR) {                                                                                \
-            memcpy(kept, sum2, sizeof kept);                                                       \
-            for (ptrdiff_t i = 0; i < valid; i++)                                                  \
-                out2[u0 + i] = (add ? out2[u0 + i] : 0) + kept[i];                                 \
-        }                                                                                          \
-    }
-
-#define CK_BLOCKS_ONE 8
-#define CK_BLOCKS_PAIR 6
-CORRELATE(correlate_one, 0, 8)
-CORRELATE(correlate_one_short, 0, 3)
-CORRELATE(correlate_pair, 1, 6)
-CORRELATE(correlate_pair_short, 1, 3)
-
-static void CK(correlate)(ptrdiff_t outputs, REAL *out1, REAL *out2, const REAL *x,
-                          ptrdiff_t inputs, const REAL *c1, const REAL *c2, ptrdiff_t count,
-                          ptrdiff_t shift, int add) {
-    const ptrdiff_t whole = (ptrdiff_t)(LANES * (out2 ? CK_BLOCKS_PAIR : CK_BLOCKS_ONE));
-    const ptrdiff_t part = (ptrdiff_t)(LANES * 3);
-    ptrdiff_t u = 0;
-    while (u < outputs) {
-        const ptrdiff_t left = outputs - u, step = left > part ? whole : part;
-        const ptrdiff_t valid = left < step ? left : step;
-        if (out2 && step == whole)
-            CK(correlate_pair)(u, valid, out1, out2, x, inputs, c1, c2, count, shift, add);
-        else if (out2)
-            CK(correlate_pair_short)(u, valid, out1, out2, x, inputs, c1, c2, count, shift, add);
-        else if (step == whole)
-            CK(correlate_one)(u, valid, out1, 0, x, inputs, c1, 0, count, shift, add);
-        else
-            CK(correlate_one_short)(u, valid, out1, 0, x, inputs, c1, 0, count, shift, add);
-        u += step;
-    }
-}
-
-static void CK(convolve)(size_t rows, size_t length, const REAL *x, size_t stride_x,
-                         const REAL *k1, const REAL *k2, REAL *y1, REAL *y2, size_t stride_y,
-                         REAL *scratch) {
-    const size_t room = length + 2 * CK_PADDING;
-    REAL *u = scratch + CK_PADDING, *c1 = u + room, *c2 = c1 + room;
-    const ptrdiff_t n = (ptrdiff_t)length;
-    memset(scratch, 0, 3 * room * sizeof(REAL));
-    CK(reverse)(length, k1, c1);
-    if (k2) CK(reverse)(length, k2, c2);
-    for (size_t row = 0; row < rows; row++) {
-        memcpy(u, x + row * stride_x, length * sizeof(REAL));
-        CK(correlate)(n, y1 + row * stride_y, k2 ? y2 + row * stride_y : 0, u, n, c1, c2, n, 1 - n, 0);
-    }
-}
-
-static void CK(convolve_backward)(size_t rows, size_t length, const REAL *x, size_t stride_x,
-                                  const REAL *k1, const REAL *k2, const REAL *dy1,
-                                  const REAL *dy2, size_t stride_y, REAL *dx, size_t stride_dx,
-                                  REAL *dk1, REAL *dk2, REAL *scratch) {
-    const size_t room = length + 2 * CK_PADDING;
-    REAL *u = scratch + CK_PADDING, *c1 = u + room, *c2 = c1 + room, *g1 = c2 + room;
-    REAL *g2 = g1 + room, *r1 = g2 + room, *r2 = r1 + room;
-    const ptrdiff_t n = (ptrdiff_t)length;
-    memset(scratch, 0, 7 * room * sizeof(REAL));
-    memcpy(c1, k1, length * sizeof(REAL));
-    if (k2) memcpy(c2, k2, length * sizeof(REAL));
-    for (size_t row = 0; row < rows; row++) {
-        memcpy(u, x + row * stride_x, length * sizeof(REAL));
-        memcpy(g1, dy1 + row * stride_y, length * sizeof(REAL));
-        if (k2) memcpy(g2, dy2 + row * stride_y, length * sizeof(REAL));
-        // dk_{n-1-q} = sum over t of dy_t x_{t + q - (n-1)}
-        CK(correlate)(n, r1, k2 ? r2 : 0, u, n, g1, g2, n, 1 - n, 1);
-        if (!dx) continue;
-        CK(correlate)(n, dx + row * stride_dx, 0, g1, n, c1, 0, n, 0, 1);
-        if (k2) CK(correlate)(n, dx + row * stride_dx, 0, g2, n, c2, 0, n, 0, 1);
-    }
-    for (size_t m = 0; m < length; m++) dk1[m] += r1[length - 1 - m];
-    if (k2) for (size_t m = 0; m < length; m++) dk2[m] += r2[length - 1 - m];
-}
-#undef CORRELATE
-#undef CK_BLOCKS_ONE
-#undef CK_BLOCKS_PAIR
-#else
-static void CK(convolve)(size_t rows, size_t length, const REAL *x, size_t stride_x,
-                         const REAL *k1, const REAL *k2, REAL *y1, REAL *y2, size_t stride_y,
-                         REAL *scratch) {
-    (void)scratch;
-    for (size_t row = 0; row < rows; row++) {
-        for (size_t t = 0; t < length; t++) {
-            REAL first = 0, second = 0;
-            for (size_t j = 0; j <= t; j++) {
-                first += k1[j] * x[row * stride_x + t - j];
-                if (k2) second += k2[j] * x[row * stride_x + t - j];
-            }
-            y1[row * stride_y + t] = first;
-            if (k2) y2[row * stride_y + t] = second;
-        }
-    }
-}
-
-static void CK(convolve_backward)(size_t rows, size_t length, const REAL *x, size_t stride_x,
-                                  const REAL *k1, const REAL *k2, const REAL *dy1,
-                                  const REAL *dy2, size_t stride_y, REAL *dx, size_t stride_dx,
-                                  REAL *dk1, REAL *dk2, REAL *scratch) {
-    (void)scratch;
-    for (size_t row = 0; row < rows; row++) {
-        for (size_t t = 0; t < length; t++) {
-            for (size_t j = 0; j <= t; j++) {
-                const REAL u = x[row * stride_x + t - j], g1 = dy1[row * stride_y + t];
-                const REAL g2 = k2 ? dy2[row * stride_y + t] : 0;
-                dk1[j] += g1 * u;
-                if (k2) dk2[j] += g2 * u;
-                if (dx) dx[row * stride_dx + t - j] += g1 * k1[j] + (k2 ? g2 * k2[j] : 0);
-            }
-        }
-    }
-}
-#endif
-
+#include "convolution.h"
 #include "lanes.h"
+#include "blocks.h"
+#include "block_mix.h"
+#include "block_states.h"
+#include "block_head.h"
 #include "pointwise.h"
 
 #undef KEPT
 #undef ELEMENTWISE
 #undef LANES
+#undef TILE_ROWS
+#undef TILE_COLUMNS
+#undef TILE_PAIR
+#undef TILE_LAGS
+#undef MIX_ROWS
+#undef OUTER_LENGTH
+#undef INSIDE
+#undef UNROLLED
+#undef AT
+#undef READ
+#undef WITH_ROWS

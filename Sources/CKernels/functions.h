@@ -6,12 +6,6 @@
     F(gelu_backward,                                                                               \
       (size_t n, const REAL *x, const REAL *dy, REAL *value, REAL *dx, ck_dropout drop),           \
       (n, x, dy, value, dx, drop))                                                                 \
-    F(head, (size_t n, const REAL *y, REAL gain, REAL weight, REAL *sum, ck_dropout drop),         \
-      (n, y, gain, weight, sum, drop))                                                             \
-    F(head_backward,                                                                               \
-      (size_t n, const REAL *y, REAL gain, REAL weight, const REAL *dsum, REAL *dy,                \
-       double *dweight, double *dgain, ck_dropout drop),                                           \
-      (n, y, gain, weight, dsum, dy, dweight, dgain, drop))                                        \
     F(axpy, (size_t n, REAL alpha, const REAL *x, REAL *y), (n, alpha, x, y))                      \
     F(combine, (size_t n, REAL alpha, const REAL *x, REAL beta, REAL constant, REAL *y),           \
       (n, alpha, x, beta, constant, y))                                                            \
@@ -88,7 +82,74 @@
     F(preprocess_backward,                                                                         \
       (size_t length, const REAL *dy, size_t stride, const int64_t *windows, REAL *dx,             \
        REAL *scratch),                                                                            \
-      (length, dy, stride, windows, dx, scratch))
+      (length, dy, stride, windows, dx, scratch))                                                  \
+    F(to_block,                                                                                    \
+      (size_t rows, size_t length, const REAL *x, size_t stride, REAL *y),                         \
+      (rows, length, x, stride, y))                                                                \
+    F(from_block,                                                                                  \
+      (size_t rows, size_t length, const REAL *y, REAL *x, size_t stride),                         \
+      (rows, length, y, x, stride))                                                                \
+    F(block_normalise, (size_t d, const REAL *x, REAL *y), (d, x, y))                              \
+    F(block_normalise_backward,                                                                    \
+      (size_t d, const REAL *x, const REAL *y, const REAL *dy, REAL *dx),                          \
+      (d, x, y, dy, dx))                                                                           \
+    F(block_scale_add, (size_t n, const REAL *factor, const REAL *x, REAL *y), (n, factor, x, y))  \
+    F(block_add,                                                                                   \
+      (size_t n, const REAL *offset, const REAL *x, const REAL *y, REAL *z),                       \
+      (n, offset, x, y, z))                                                                        \
+    F(block_sum, (size_t n, const REAL *x, REAL *sum), (n, x, sum))                                \
+    F(block_dot, (size_t n, const REAL *x, const REAL *y, REAL *sum), (n, x, y, sum))              \
+    F(block_multiply,                                                                              \
+      (size_t rows, size_t columns, size_t inner, const REAL *a, ck_steps sa, const REAL *b,       \
+       ck_steps sb, REAL *c, ck_steps sc, int add),                                                \
+      (rows, columns, inner, a, sa, b, sb, c, sc, add))                                            \
+    F(block_autoregress,                                                                           \
+      (size_t d, size_t start, size_t length, size_t windows, const REAL *alpha, const REAL *u,    \
+       REAL *w, int reversed),                                                                     \
+      (d, start, length, windows, alpha, u, w, reversed))                                          \
+    F(block_filter,                                                                                \
+      (size_t d, size_t start, size_t length, size_t windows, const REAL *n1, const REAL *n2,      \
+       const REAL *x, REAL *y1, REAL *y2),                                                         \
+      (d, start, length, windows, n1, n2, x, y1, y2))                                              \
+    F(block_filter_backward,                                                                       \
+      (size_t d, size_t length, size_t windows, const REAL *n1, const REAL *n2, const REAL *dy1,   \
+       const REAL *dy2, REAL *dx),                                                                 \
+      (d, length, windows, n1, n2, dy1, dy2, dx))                                                  \
+    F(block_lag_products,                                                                          \
+      (size_t d, size_t length, size_t windows, const REAL *w, const REAL *s1, const REAL *s2,     \
+       const REAL *s3, REAL *out1, REAL *out2, REAL *out3),                                        \
+      (d, length, windows, w, s1, s2, s3, out1, out2, out3))                                       \
+    F(block_mix,                                                                                   \
+      (size_t inputs, size_t outputs, size_t length, const REAL *w, const REAL *x, size_t          \
+       x_block, REAL *y, size_t y_block),                                                          \
+      (inputs, outputs, length, w, x, x_block, y, y_block))                                        \
+    F(block_outer,                                                                                 \
+      (size_t inputs, size_t outputs, size_t length, const REAL *x, size_t x_block, const REAL     \
+       *y, size_t y_block, REAL *w),                                                               \
+      (inputs, outputs, length, x, x_block, y, y_block, w))                                        \
+    F(block_rows,                                                                                  \
+      (size_t d, size_t count, const REAL *a, const REAL *b, const REAL *k, REAL *r, size_t        \
+       step),                                                                                      \
+      (d, count, a, b, k, r, step))                                                                \
+    F(block_rows_backward,                                                                         \
+      (size_t d, size_t count, const REAL *a, const REAL *b, const REAL *k, const REAL *r, const   \
+       REAL *dr, size_t step, REAL *mu, REAL *da, REAL *db, REAL *dk),                             \
+      (d, count, a, b, k, r, dr, step, mu, da, db, dk))                                            \
+    F(block_numerators,                                                                            \
+      (size_t d, const REAL *a, const REAL *b, REAL *p, size_t step),                              \
+      (d, a, b, p, step))                                                                          \
+    F(block_numerators_backward,                                                                   \
+      (size_t d, const REAL *a, const REAL *b, const REAL *p, REAL *dp, size_t step, REAL *da,     \
+       REAL *db),                                                                                  \
+      (d, a, b, p, dp, step, da, db))                                                              \
+    F(block_head,                                                                                  \
+      (size_t n, const REAL *y, const REAL *gain, const REAL *weight, REAL *sum, ck_dropout        \
+       drop),                                                                                      \
+      (n, y, gain, weight, sum, drop))                                                             \
+    F(block_head_backward,                                                                         \
+      (size_t n, const REAL *y, const REAL *gain, const REAL *weight, const REAL *dsum, REAL       \
+       *dy, REAL *dweight, REAL *dgain, ck_dropout drop),                                          \
+      (n, y, gain, weight, dsum, dy, dweight, dgain, drop))
 
 #define CK_SUM_FUNCTIONS(F, REAL)                                                                  \
     F(dot, (size_t n, const REAL *x, const REAL *y), (n, x, y))                                    \

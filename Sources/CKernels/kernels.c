@@ -23,6 +23,14 @@ static inline __attribute__((always_inline)) uint32_t ck_hash(const uint32_t *ke
     return h ^ (h >> 16);
 }
 
+// Whether a dropout keeps element i. One hash serves the sixteen elements from 32 m on and the
+// sixteen after them, half of its bits each: `avx512.h` makes both at once.
+static inline __attribute__((always_inline)) int ck_keeps(ck_dropout drop, uint32_t i) {
+    const uint32_t element = drop.offset + i;
+    const uint32_t h = ck_hash(drop.key, element >> 5 << 4 | (element & 15));
+    return ((h >> (element & 16)) & 0xFFFF) >= drop.threshold;
+}
+
 #define VARIANT plain
 #define WIDE 0
 #define FREELY
@@ -51,6 +59,7 @@ static inline __attribute__((always_inline)) uint32_t ck_hash(const uint32_t *ke
 #pragma clang attribute push( \
     __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2"))), \
     apply_to = function)
+#include "avx512.h"
 #define VARIANT avx512
 #define VECTOR 64
 #include "variants.h"

@@ -6,15 +6,7 @@ package import Tensors
 /// `y_h = gain·c·M^h·x` with `M = A + b·kᵀ` and x the state at the end of the window. All four
 /// vectors are L1-normalised; the gain multiplies outputs only, never what is fed back.
 ///
-/// Everything over the window is computed from one filtered signal: with `D` the characteristic
-/// polynomial, `(I − z·A)⁻¹ = P(z)/D(z)`, where P has d coefficients. `w = z/D` is a recurrence with d
-/// taps; outputs and predicted inputs are filters of w with d taps, `c·P` and `k·P`, and the last
-/// state is P applied to its last d values. That is a fifth of the work of convolving with kernels as
-/// long as the window, and exact for poles on the unit circle too: with ‖a‖₁ ≤ 1 the response of 1/D
-/// never exceeds 1.
-///
-/// - Source: models/spacetime.md §5, with its batched forecast operator `R`, `r_h = c·M^h`, and the
-///   rational view of §3 C.
+/// - Source: models/spacetime.md §5, with its batched forecast operator `R`, `r_h = c·M^h`.
 package struct ClosedLoopSSM: Sendable {
     package let a: Slot  // [heads, d]
     package let b: Slot  // [heads, d]
@@ -38,198 +30,182 @@ package struct ClosedLoopSSM: Sendable {
         for slot in [a, b, c, k] { p.drawNormal(slot, &random) }
         p.fill(gain, with: 1)
     }
-}
 
-/// What follows from the weights of a `ClosedLoopSSM` alone, for all heads.
-package struct ClosedLoopMemory: Sendable {
-    /// One head.
-    struct Head: Sendable {
-        let columns: Panel  // [4, d]: a, b, c, k, normalised
-        let numerators: Panel  // [d, d]: row d−1−j is P_j
-        let rows: Panel  // [horizon, d]: r_h = c·M^h
-        let feedback: Taps  // [1, d]: α_j = a_{d−j}, j from 1
-        let output: Taps  // [1, d]: c·P_j
-        let input: Taps  // [1, d]: k·P_j
-    }
-
-    let heads: [Head]
-
-    package init(_ layout: inout WorkspaceLayout, heads: Int, d: Int, horizon: Int) {
-        self.heads = (0..<heads).map { _ in
-            Head(
-                columns: layout.reserve(4, d), numerators: layout.reserve(d, d),
-                rows: layout.reserve(horizon, d), feedback: Taps(&layout, count: d),
-                output: Taps(&layout, count: d), input: Taps(&layout, count: d))
-        }
-    }
-
-    /// `c·M^h` of one head, `[horizon, d]`.
-    package func rows(of head: Int) -> Panel { heads[head].rows }
-
-    /// a, b, c and k of one head, normalised, each `[1, d]`.
-    package func columns(of head: Int) -> (a: Panel, b: Panel, c: Panel, k: Panel) {
-        let columns = heads[head].columns
-        return (columns.row(0), columns.row(1), columns.row(2), columns.row(3))
+    /// Its open loop, with the readouts c and k, without the gain.
+    package var filter: CompanionFilter {
+        CompanionFilter(
+            a: .init(slot: a, isNormalised: true), b: .init(slot: b, isNormalised: true),
+            readouts: [
+                .init(slot: c, isNormalised: true), .init(slot: k, isNormalised: true),
+            ])
     }
 }
 
-/// Scratch of one thread for the decoder.
-package struct ClosedLoopScratch: Sendable {
-    let reversed: Panel  // [1, d]
-    let dnumerators: Panel  // [d, d]
-    let drows: Panel  // [horizon, d]
-    let dstate: Panel  // [lanes, d]
-    let dcolumns: Panel  // [4, d]
-    let lags: Panel  // [3, d]
-    let dw: Lanes
+/// How a horizon is walked through: some steps at a time, whose part of the forecast operator stays in
+/// the nearer caches.
+///
+/// Forecasts of one block lie tile by tile, `[window, step, 16]` in each.
+package struct HorizonTiles: Sendable {
+    package let horizon: Int
+    /// Steps of a tile but the last one.
+    private let longest: Int
+    /// How many tiles there are.
+    package var count: Int { (horizon + longest - 1) / longest }
 
-    package init(
-        _ layout: inout WorkspaceLayout, d: Int, length: Int, horizon: Int, batch: Int
-    ) {
-        reversed = layout.reserve(1, d)
-        dnumerators = layout.reserve(d, d)
-        drows = layout.reserve(horizon, d)
-        dstate = layout.reserve(Lanes.count(batch), d)
-        dcolumns = layout.reserve(4, d)
-        lags = layout.reserve(3, d)
-        dw = Lanes(&layout, windows: batch, length: length, before: d, behind: d)
+    package init(horizon: Int, longest: Int = 24) {
+        self.horizon = horizon
+        self.longest = longest
+    }
+
+    /// Steps of one tile.
+    package func steps(_ tile: Int) -> Range<Int> {
+        tile * longest..<min(horizon, (tile + 1) * longest)
+    }
+
+    /// Where one tile's rows are among those of all, of `batch` windows.
+    package func rows(_ tile: Int, batch: Int) -> Range<Int> {
+        let steps = steps(tile)
+        return batch * steps.lowerBound..<batch * steps.upperBound
+    }
+
+    /// The most steps of a tile.
+    package var stepsMaximum: Int { min(horizon, longest) }
+}
+
+/// Scratch of one thread for forecasts and their adjoint.
+package struct ForecastScratch: Sendable {
+    let rows: Panel  // [steps·step, 16]: r_h = c·M^h from group h·step on
+    let drows: Panel  // [tile·step, 16]
+    let mu: Panel  // [d, 16]
+    let tiles: HorizonTiles
+
+    /// - Parameters:
+    ///   - layout: Where the scratch is planned.
+    ///   - d: Length of a state.
+    ///   - horizon: Steps of a forecast.
+    ///   - training: Whether the adjoint is needed, which keeps the operator of all steps.
+    package init(_ layout: inout WorkspaceLayout, d: Int, horizon: Int, training: Bool) {
+        tiles = HorizonTiles(horizon: horizon)
+        // One row more: the first of the next tile follows from the last of this one.
+        let kept = training ? horizon : tiles.stepsMaximum
+        rows = layout.reserve((kept + 1) * (d | 1), Blocks.channels)
+        drows = layout.reserve(training ? tiles.stepsMaximum * (d | 1) : 0, Blocks.channels)
+        mu = layout.reserve(training ? d : 0, Blocks.channels)
     }
 }
 
 extension ClosedLoopSSM {
-    /// Makes everything that follows from the weights of one head.
-    package func prepare<S>(
-        head: Int, _ memory: ClosedLoopMemory, _ scratch: ClosedLoopScratch, _ p: Panel,
-        _ work: Workspace<S>
-    ) {
-        let made = memory.heads[head]
-        let (an, bn, cn, kn) = memory.columns(of: head)
-        for (slot, column) in [(a, an), (b, bn), (c, cn), (k, kn)] {
-            work.normalise(slot.panel(in: p).row(head), into: column)
-        }
-        work.reverse(an, into: made.feedback.values)
-        work.numerators(a: an, b: bn, into: made.numerators)
-        for (row, taps) in [(cn, made.output), (kn, made.input)] {
-            work.multiply(row, made.numerators, into: scratch.reversed, transposeB: true)
-            work.reverse(scratch.reversed, into: taps.values)
-        }
-        work.forecastRows(a: an, b: bn, c: cn, k: kn, into: made.rows)
-    }
-
-    /// The filtered signal of one head, `w = z/D`; z has as many lanes and points in time.
-    package func filter<S>(
-        head: Int, _ z: Lanes, into w: Lanes, _ memory: ClosedLoopMemory, _ work: Workspace<S>
-    ) {
-        work.autoregress(memory.heads[head].feedback, z, into: w, .forward)
-    }
-
-    /// The closed-loop forecast of one head, without its gain.
+    /// The closed-loop forecast of one block by continuing its filtered signal, without its gain.
+    ///
+    /// With every next input predicted from w itself, w is a recurrence of d taps after the window
+    /// too, and the forecast a filter of it: twice the products of `forecast`, and none of its memory,
+    /// which for few windows takes longer to read than to compute with.
     ///
     /// - Parameters:
-    ///   - head: Which head.
-    ///   - w: What `filter` made.
-    ///   - state: Filled with the state after the window, `[lanes, d]`.
-    ///   - y: Filled with the forecast of the first windows, `[batch, horizon]`.
-    ///   - memory: What `prepare` made.
+    ///   - w: What `CompanionFilter.filter` made, `[windows·length, 16]`.
+    ///   - continued: Scratch, `[windows·continuedLength, 16]`.
+    ///   - y: Filled with the forecast, `[windows·horizon, 16]`.
+    ///   - length: Points in time of a window.
+    ///   - horizon: Steps to forecast.
+    ///   - memory: Of the block.
     ///   - work: The memory of all panels.
-    package func closedLoop<S>(
-        head: Int, _ w: Lanes, state: Panel, into y: Panel, _ memory: ClosedLoopMemory,
-        _ work: Workspace<S>
+    package func continued<S>(
+        _ w: Panel, _ continued: Panel, into y: Panel, length: Int, horizon: Int,
+        _ memory: FilterMemory, _ work: Workspace<S>
     ) {
-        let made = memory.heads[head]
-        work.multiply(w.last(d), made.numerators, into: state, transposeA: true)
-        work.multiply(state.rows(0..<y.rows), made.rows, into: y, transposeB: true)
+        let known = min(d, length)
+        let total = continuedLength(horizon: horizon)
+        for window in 0..<w.rows / length {
+            let target = continued.rows(window * total..<window * total + d)
+            work.fill(target.rows(0..<d - known))
+            work.copy(
+                w.rows((window + 1) * length - known..<(window + 1) * length),
+                to: target.rows(d - known..<d))
+        }
+        work.continue(continued, memory.closed, from: d, length: total)
+        work.filter(memory.readouts[0], nil, continued, into: y, length: total, from: d - 1)
     }
 
-    /// One-step predictions over the window, without gain.
-    ///
-    /// - Parameters:
-    ///   - head: Which head.
-    ///   - w: What `filter` made.
-    ///   - y: Filled with outputs.
-    ///   - next: Filled with predicted inputs: step t predicts `z_{t+1}`.
-    ///   - memory: What `prepare` made.
-    ///   - work: The memory of all panels.
-    package func openLoop<S>(
-        head: Int, _ w: Lanes, into y: Lanes, next: Lanes, _ memory: ClosedLoopMemory,
-        _ work: Workspace<S>
-    ) {
-        let made = memory.heads[head]
-        work.filterPair(made.output, made.input, w, into: y, next)
-    }
+    /// Points in time of a window in the scratch of `continued`: the last d known ones, and those up to
+    /// the last step but one.
+    package func continuedLength(horizon: Int) -> Int { d + horizon - 1 }
 
-    /// The adjoint of `prepare`, `filter`, `closedLoop` and `openLoop` together, for one head.
-    ///
-    /// Adds to the gradients of a, b, c and k.
+    /// The closed-loop forecast of one block from the states after the windows, without its gain.
     ///
     /// - Parameters:
-    ///   - head: Which head.
-    ///   - w: What `filter` made.
-    ///   - state: What `closedLoop` made, `[lanes, d]`.
-    ///   - dclosed: ∂L/∂y of the closed loop before the gain, `[batch, horizon]`.
-    ///   - dopen: ∂L/∂y and ∂L/∂ẑ of the open loop before the gain.
-    ///   - memory: What `prepare` made.
+    ///   - states: `[batch·step, 16]`, as `CompanionFilter.states` makes them.
+    ///   - y: Filled with the forecast, `[batch·horizon, 16]` tile by tile.
+    ///   - memory: Of the block.
     ///   - scratch: Of the calling thread.
-    ///   - p: All parameters.
-    ///   - gradient: All their gradients.
     ///   - work: The memory of all panels.
-    /// - Returns: ∂L/∂z, in the scratch.
-    package func backward<S>(
-        head: Int, w: Lanes, state: Panel, dclosed: Panel, dopen: (y: Lanes, next: Lanes)?,
-        _ memory: ClosedLoopMemory, _ scratch: ClosedLoopScratch, _ p: Panel, gradient: Panel,
-        _ work: Workspace<S>
-    ) -> Lanes {
-        let made = memory.heads[head]
-        let (an, bn, cn, kn) = memory.columns(of: head)
-        let columns = scratch.dcolumns
-        let (da, db, dc, dk) = (columns.row(0), columns.row(1), columns.row(2), columns.row(3))
-        work.fill(columns)
-        forecastBackward(made, state, dclosed, scratch, (an, bn, kn), (da, db, dc, dk), work)
-        work.multiply(w.last(d), scratch.dstate, into: scratch.dnumerators)
-
-        let dw = scratch.dw
-        work.fill(dw.values)
-        work.multiply(
-            made.numerators, scratch.dstate, into: dw.last(d), transposeB: true, beta: 1)
-        if let dopen {
-            work.filterPairBackward(made.output, dopen.y, made.input, dopen.next, to: dw)
-        }
-        work.autoregress(made.feedback, dw, into: dw, .backward)
-
-        work.fill(scratch.lags)
-        work.lagProducts(
-            w, first: 1, dw, dopen.map { ($0.y, $0.next) }, to: scratch.lags)
-        work.reverse(scratch.lags.row(0), into: scratch.reversed)
-        work.add(scratch.reversed, to: da)
-        for (index, row, drow) in [(1, cn, dc), (2, kn, dk)] where dopen != nil {
-            work.reverse(scratch.lags.row(index), into: scratch.reversed)
-            work.multiply(scratch.reversed, made.numerators, into: drow, beta: 1)
+    ///   - done: Called for every tile when it has been filled.
+    package func forecast<S>(
+        _ states: Panel, into y: Panel, _ memory: FilterMemory, _ scratch: ForecastScratch,
+        _ work: Workspace<S>, done: (_ tile: Int, _ y: Panel) -> Void
+    ) {
+        let columns = memory.columns
+        let x = memory.states(states)
+        work.copy(columns[2].used, to: scratch.rows.rows(0..<d))
+        for tile in 0..<scratch.tiles.count {
+            let steps = scratch.tiles.steps(tile).count
+            work.forecastRows(
+                a: columns[0].used, b: columns[1].used, k: columns[3].used, from: scratch.rows,
+                count: steps + 1, step: memory.step)
+            let target = y.rows(scratch.tiles.rows(tile, batch: x.rows))
             work.multiply(
-                scratch.reversed, row, into: scratch.dnumerators, transposeA: true, beta: 1)
+                x, memory.operators(scratch.rows, steps).transposed,
+                into: GroupMatrix(target, rows: x.rows, columns: steps, steps: (steps, 1)))
+            done(tile, target)
+            let next = steps * memory.step
+            work.copy(
+                scratch.rows.rows(next..<next + d), to: scratch.rows.rows(0..<d))
         }
-        work.numeratorsBackward(
-            a: an, b: bn, p: made.numerators, dp: scratch.dnumerators, da: da, db: db)
-        for (slot, column, dcolumn) in [(a, an, da), (b, bn, db), (c, cn, dc), (k, kn, dk)] {
-            work.normaliseBackward(
-                slot.panel(in: p).row(head), column, dcolumn,
-                into: slot.panel(in: gradient).row(head))
-        }
-        return dw
     }
 
-    /// The adjoint of the forecast: fills the scratch `dstate`, and adds to da, db, dc and dk.
-    private func forecastBackward<S>(
-        _ made: ClosedLoopMemory.Head, _ state: Panel, _ dclosed: Panel,
-        _ scratch: ClosedLoopScratch, _ columns: (a: Panel, b: Panel, k: Panel),
-        _ gradients: (a: Panel, b: Panel, c: Panel, k: Panel), _ work: Workspace<S>
+    /// The adjoint of `forecast`: adds to the gradient's vectors.
+    ///
+    /// - Parameters:
+    ///   - states: What `forecast` was given.
+    ///   - dstates: Filled with ∂L/∂ of the states.
+    ///   - memory: Of the block.
+    ///   - scratch: Of the calling thread.
+    ///   - gradient: What this adds to.
+    ///   - work: The memory of all panels.
+    ///   - dy: Called for every tile, the last one first, for ∂L/∂y before the gain, `[batch·steps, 16]`.
+    package func forecastBackward<S>(
+        _ states: Panel, into dstates: Panel, _ memory: FilterMemory, _ scratch: ForecastScratch,
+        _ gradient: FilterGradient, _ work: Workspace<S>, dy: (_ tile: Int) -> Panel
     ) {
-        let batch = dclosed.rows
-        work.multiply(dclosed, made.rows, into: scratch.dstate.rows(0..<batch))
-        work.fill(scratch.dstate.rows(batch..<scratch.dstate.rows))
-        work.multiply(
-            dclosed, state.rows(0..<batch), into: scratch.drows, transposeA: true)
-        work.forecastRowsBackward(
-            a: columns.a, b: columns.b, k: columns.k, r: made.rows, dr: scratch.drows,
-            into: gradients)
+        let (a, b, k) = (
+            memory.columns[0].used, memory.columns[1].used, memory.columns[3].used
+        )
+        let (x, dx) = (memory.states(states), memory.states(dstates))
+        let (step, tiles) = (memory.step, scratch.tiles)
+        work.copy(memory.columns[2].used, to: scratch.rows.rows(0..<d))
+        work.forecastRows(
+            a: a, b: b, k: k, from: scratch.rows, count: tiles.horizon, step: step)
+        work.fill(scratch.mu)
+        work.fill(dstates)
+        for tile in (0..<tiles.count).reversed() {
+            let steps = tiles.steps(tile)
+            let rows = scratch.rows.rows(steps.lowerBound * step..<steps.upperBound * step)
+            let received = GroupMatrix(
+                dy(tile), rows: x.rows, columns: steps.count, steps: (steps.count, 1))
+            work.multiply(received, memory.operators(rows, steps.count), into: dx, adding: true)
+            work.multiply(
+                received.transposed, x, into: memory.operators(scratch.drows, steps.count))
+            work.forecastRowsBackward(
+                a: a, b: b, k: k, rows: rows, drows: scratch.drows, count: steps.count, step: step,
+                mu: scratch.mu,
+                into: (gradient.columns[0], gradient.columns[1], gradient.columns[3]))
+        }
+        work.add(scratch.mu, to: gradient.columns[2])
+    }
+}
+
+extension FilterMemory {
+    /// Some rows of the forecast operator, `[steps, d]` of groups.
+    fileprivate func operators(_ rows: Panel, _ steps: Int) -> GroupMatrix {
+        GroupMatrix(rows, rows: steps, columns: d, steps: (step, 1))
     }
 }

@@ -31,6 +31,13 @@ package struct CompanionSSM: Sendable {
         for slot in [a, b, c, skip] { p.drawNormal(slot, &random) }
     }
 
+    /// Its kernels as filters, without the skip.
+    package var filter: CompanionFilter {
+        CompanionFilter(
+            a: .init(slot: a, isNormalised: true), b: .init(slot: b, isNormalised: false),
+            readouts: [.init(slot: c, isNormalised: false)])
+    }
+
     /// Which kernel drives a channel.
     package func kernel(ofChannel channel: Int) -> Int { channel * kernels / width }
 }

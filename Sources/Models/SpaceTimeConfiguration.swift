@@ -52,6 +52,10 @@ package struct SpaceTimeConfiguration: Sendable, Equatable, Codable {
     /// forecast alone is. The published code does so after its first epoch.
     package var auxiliaryEpochs = 1
 
+    /// Signals that the first block's kernels work on: the variates, and behind a trained embedding the
+    /// constant 1 for its bias.
+    var sources: Int { variates + (embedding == .linear ? 1 : 0) }
+
     /// Channels of the encoder.
     package var width: Int { groups * 8 * (embedding == .linear ? 1 : variates) }
 

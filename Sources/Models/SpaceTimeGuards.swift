@@ -70,15 +70,15 @@ extension SpaceTimePass {
     /// The standard deviation of the decoder's inputs over the last pass; call it before `loss`,
     /// which reuses their place.
     package var encodedDeviation: Double {
-        let (lag, width) = (network.configuration.lag, network.configuration.width)
-        let output = memory.blocks[memory.blocks.count - 1].output
+        let output = memory.encoders[memory.encoders.count - 1].output
         var (sum, squares) = (0.0, 0.0)
-        for channel in 0..<width {
-            let row = memory.channel(channel, of: output, batch: batch, lag: lag)
-            sum += work.sum(row)
-            squares += work.dot(row, row)
+        // Channels beyond the width add nothing to either.
+        for block in 0..<output.count {
+            let values = output.block(block, windows: 0..<batch)
+            sum += work.sum(values)
+            squares += work.dot(values, values)
         }
-        let count = Double(width * batch * lag)
+        let count = Double(network.configuration.width * batch * network.configuration.lag)
         return max(0, squares / count - sum / count * (sum / count)).squareRoot()
     }
 }

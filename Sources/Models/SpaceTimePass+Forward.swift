@@ -18,6 +18,12 @@ extension SpaceTimePass {
                 case .none: break
                 }
                 work.combine(1, window, 0, input, plus: -offset)
+                if offset != 0, network.configuration.transform != .last {
+                    // What rounding left of the mean would be summed up by every slow pole.
+                    let rest = S(work.sum(input) / Double(lag))
+                    work.combine(1, input, 0, input, plus: -rest)
+                    offset += rest
+                }
                 if network.configuration.transform == .standardise {
                     let variance = work.dot(input, input) / Double(lag)
                     scale = S((variance + 1e-5).squareRoot())
@@ -29,90 +35,56 @@ extension SpaceTimePass {
         }
     }
 
-    /// The state space of a later block: every channel has a kernel of its own.
-    func runStateSpace(_ index: Int) {
-        let (network, memory, work, batch, lag) = (network, memory, work, batch, lag)
-        let (source, target) = (memory.blocks[index - 1].output, memory.blocks[index].scanned)
-        team.run(network.configuration.width) { channel, member in
-            network.blocks[index].ssm.forward(
-                channel: channel, memory.channel(channel, of: source, batch: batch, lag: lag),
-                into: memory.channel(channel, of: target, batch: batch, lag: lag),
-                memory.blocks[index].kernels, memory.parameters,
-                scratch: memory.members[member].convolution, work)
+    /// The first encoder block, some windows at a time.
+    func runFirstEncoder() {
+        let (network, memory, work, batch) = (network, memory, work, batch)
+        let (dropout, stride) = (dropout.encoder, batchMaximum)
+        team.run(SpaceTimeMemory.items(batch)) { item, member in
+            let (encoder, scratch) = (memory.encoders[0], memory.members[member])
+            let windows = SpaceTimeMemory.item(item, of: batch)
+            network.filterInputs(windows, stride: stride, memory, scratch, work)
+            for window in windows {
+                network.preprocessInput(window, stride: stride, memory, scratch, work)
+                network.scanInput(window, stride: stride, memory, scratch, work)
+                network.mix(
+                    0, window, residual: scratch.preprocessed, encoder, scratch,
+                    dropout.from(network.element(window, length: encoder.output.length)), work)
+            }
         }
     }
 
-    /// The rest of a block, and all of the first one, window by window.
-    func runBlock(_ index: Int) {
-        let (network, memory, work, lag) = (network, memory, work, lag)
-        let (dropout, stride) = (dropout.block(index), batchMaximum)
-        let block = memory.blocks[index]
-        let width = network.configuration.width
+    /// A later encoder block: its state space channel by channel, then its MLP window by window.
+    func runLaterEncoder(_ index: Int) {
+        let (network, memory, work, batch, lag) = (network, memory, work, batch, lag)
+        let (encoder, source) = (memory.encoders[index], memory.encoders[index - 1].output)
+        team.run(encoder.filters.count) { block, _ in
+            let windows = 0..<batch
+            let z = source.block(block, windows: windows)
+            let w = encoder.filtered.block(block, windows: windows)
+            let scanned = encoder.scanned.block(block, windows: windows)
+            encoder.filter.filter(z, into: w, length: lag, encoder.filters[block], work)
+            encoder.filter.read(w, into: scanned, length: lag, encoder.filters[block], work)
+            work.add(z, toBlock: scanned, times: encoder.skip.row(block))
+        }
+        let dropout = dropout.encoder
+        let first = network.element(index * batchMaximum, length: lag)
         team.run(batch) { window, member in
-            let scratch = memory.members[member]
-            let output = memory.window(window, of: block.output, lag: lag)
-            let scanned: Panel
-            let residual: Panel
-            if index == 0 {
-                scanned = block.scanned.rows(window * width..<(window + 1) * width)
-                residual = scratch.preprocessed
-                if let embedding = network.embedding {
-                    network.scanEmbedded(
-                        embedding, window, stride: stride, into: scanned, memory, scratch, work)
-                } else {
-                    network.scanInput(window, stride: stride, into: scanned, memory, scratch, work)
-                }
-            } else {
-                scanned = memory.window(window, of: block.scanned, lag: lag)
-                residual = memory.window(window, of: memory.blocks[index - 1].output, lag: lag)
-            }
-            network.blocks[index].mlp.forward(
-                scanned, activated: scratch.activated, into: output,
-                dropout.from(window * width * lag), memory.parameters, work)
-            work.add(residual, to: output)
+            network.mix(
+                index, window, residual: source.window(window), encoder, memory.members[member],
+                dropout.from(first + network.element(window, length: lag)), work)
         }
     }
 
     /// The decoder in both modes, the head, and the transform undone.
     func runDecoder() {
-        let (network, memory, work, batch, lag) = (network, memory, work, batch, lag)
-        let (stride, horizon, auxiliary) = (batchMaximum, horizon, auxiliary)
-        let (closedDropout, openDropout) = (dropout.closed, dropout.open)
-        let encoded = memory.blocks[memory.blocks.count - 1].output
-        let variates = network.configuration.variates
-        let lanes = Lanes.count(stride)
-        team.run(SpaceTimeMemory.sharesMaximum) { share, member in
-            let sums = memory.shares[share]
-            work.fill(sums.closed)
-            for open in sums.open { work.fill(open.values) }
-            work.fill(sums.squares)
-            let scratch = memory.members[member]
-            for head in SpaceTimeMemory.share(share, of: network.configuration.width) {
-                let rows = head * stride..<head * stride + batch
-                let (w, closed) = (memory.filtered[head], memory.closed.rows(rows))
-                work.toLanes(
-                    memory.channel(head, of: encoded, batch: batch, lag: lag), into: scratch.z)
-                network.decoder.filter(head: head, scratch.z, into: w, memory.decoder, work)
-                network.decoder.closedLoop(
-                    head: head, w, state: memory.states.rows(head * lanes..<(head + 1) * lanes),
-                    into: closed, memory.decoder, work)
-                network.addHead(
-                    head, closed,
-                    (0..<variates).map { sums.closed.rows($0 * stride..<$0 * stride + batch) },
-                    closedDropout.from(head * stride * horizon), memory, work)
-                guard auxiliary else { continue }
-                let (open, next) = (memory.open[head], memory.next[head])
-                network.decoder.openLoop(
-                    head: head, w, into: open, next: next, memory.decoder, work)
-                network.addHead(
-                    head, open.values, sums.open.map(\.values),
-                    openDropout.from(head * lanes * lag),
-                    memory, work)
-                let range = network.nextInputRange
-                work[sums.squares, 0, 0] += S(
-                    work.squaredDistance(
-                        next.values.rows(range),
-                        scratch.z.values.rows(range.lowerBound + 1..<range.upperBound + 1)))
+        let (pass, training) = (decoderPass, isTraining)
+        team.run(memory.decoder.filters.count) { block, member in
+            pass.clearSums(block)
+            pass.runOpenLoop(block)
+            if training {
+                pass.runClosedLoop(block, member)
+            } else {
+                pass.continueWindows(block, member)
             }
         }
         finishForecasts()
@@ -120,26 +92,31 @@ extension SpaceTimePass {
     }
 
     private func finishForecasts() {
+        let sums = memory.decoder.sums
         for variate in 0..<network.configuration.variates {
-            for row in variate * batchMaximum..<variate * batchMaximum + batch {
-                let output = memory.forecasts.row(row)
-                work.copy(memory.shares[0].closed.row(row), to: output)
-                for share in memory.shares.dropFirst() {
-                    work.add(share.closed.row(row), to: output)
-                }
-                undoTransform(row, variate, output)
+            let total = sums[0].closed[variate]
+            for index in 1..<sums.count { work.add(sums[index].closed[variate], to: total) }
+            let rows = variate * batchMaximum..<variate * batchMaximum + batch
+            for tile in 0..<memory.tiles.count {
+                let (steps, batch) = (memory.tiles.steps(tile), batch)
+                let part = total.columns(memory.tiles.rows(tile, batch: batch))
+                work.copy(
+                    part.reshaped(batch, steps.count),
+                    to: memory.forecasts.rows(rows).columns(steps))
             }
+            for row in rows { undoTransform(row, variate, memory.forecasts.row(row)) }
         }
     }
 
     private func finishOneStep() {
+        let sums = memory.decoder.sums
         for variate in 0..<network.configuration.variates {
-            let sum = memory.shares[0].open[variate]
-            for share in memory.shares.dropFirst() {
-                work.add(share.open[variate].values, to: sum.values)
-            }
+            let total = sums[0].open[variate]
+            for index in 1..<sums.count { work.add(sums[index].open[variate], to: total) }
             let rows = variate * batchMaximum..<variate * batchMaximum + batch
-            work.fromLanes(sum, into: memory.oneStep.rows(rows))
+            work.copy(
+                total.columns(0..<batch * lag).reshaped(batch, lag),
+                to: memory.oneStep.rows(rows))
             for row in rows { undoTransform(row, variate, memory.oneStep.row(row)) }
         }
     }
@@ -149,78 +126,5 @@ extension SpaceTimePass {
         let constant = network.head.bias.map { work[$0.panel(in: memory.parameters), 0, variate] }
         work.combine(
             scales[row], output, 0, output, plus: (constant ?? 0) * scales[row] + offsets[row])
-    }
-}
-
-extension SpaceTimeNetwork {
-    /// The first block's state space on one window, by exchanging two convolutions that commute: the
-    /// input is convolved with every kernel, and the results are preprocessed, which takes an eighth
-    /// of the work of convolving every preprocessed channel.
-    ///
-    /// Fills `target` `[width, lag]` and the scratch `preprocessed`.
-    func scanInput<S>(
-        _ window: Int, stride: Int, into target: Panel, _ memory: SpaceTimeMemory,
-        _ scratch: SpaceTimeMemory.Member, _ work: Workspace<S>
-    ) {
-        preprocessInput(window, stride: stride, memory, scratch, work)
-        let (groups, variates) = (configuration.groups, configuration.variates)
-        let kernels = memory.blocks[0].kernels.kernel
-        for variate in 0..<variates {
-            let input = memory.inputs.row(variate * stride + window)
-            for g in Swift.stride(from: 0, to: groups, by: 2) {
-                let first = scratch.convolved.row(variate * groups + g)
-                let pair = g + 1 < groups
-                work.convolve(
-                    input, kernels: (kernels.row(g), pair ? kernels.row(g + 1) : nil),
-                    into: (first, pair ? scratch.convolved.row(variate * groups + g + 1) : nil),
-                    scratch: scratch.convolution)
-            }
-            for g in 0..<groups {
-                preprocess.forward(
-                    group: g, scratch.convolved.row(variate * groups + g),
-                    into: channels(of: g, variate, in: target), scratch: scratch.sums, work)
-            }
-        }
-        let skip = blocks[0].ssm.skip.panel(in: memory.parameters)
-        for channel in 0..<configuration.width {
-            work.add(
-                scratch.preprocessed.row(channel), to: target.row(channel),
-                times: work[skip, 0, channel])
-        }
-    }
-
-    /// Fills the scratch `preprocessed`, `[width, lag]`, from one window.
-    func preprocessInput<S>(
-        _ window: Int, stride: Int, _ memory: SpaceTimeMemory, _ scratch: SpaceTimeMemory.Member,
-        _ work: Workspace<S>
-    ) {
-        for variate in 0..<configuration.variates {
-            for g in 0..<configuration.groups {
-                preprocess.forward(
-                    group: g, memory.inputs.row(variate * stride + window),
-                    into: channels(of: g, variate, in: scratch.preprocessed),
-                    scratch: scratch.sums, work)
-            }
-        }
-    }
-
-    /// The eight channels of a group and a variate, `[8, lag]`: channel = (group·8 + kernel)·variates
-    /// + variate.
-    func channels(of group: Int, _ variate: Int, in panel: Panel) -> Panel {
-        let kernels = Preprocess.kernelsPerGroup
-        return panel.rows(every: configuration.variates, from: variate)
-            .rows(group * kernels..<(group + 1) * kernels)
-    }
-
-    /// Adds one channel's share to the outputs of all variates.
-    func addHead<S>(
-        _ channel: Int, _ y: Panel, _ sums: [Panel], _ dropout: Dropout,
-        _ memory: SpaceTimeMemory, _ work: Workspace<S>
-    ) {
-        let gain = work[decoder.gain.panel(in: memory.parameters), 0, channel]
-        let weights = head.weight.panel(in: memory.parameters)
-        for (variate, sum) in sums.enumerated() {
-            work.head(y, gain: gain, weight: work[weights, variate, channel], sum: sum, dropout)
-        }
     }
 }

@@ -3,9 +3,9 @@ package import Tensors
 
 /// The memory of one pass over a batch of windows, forward and back, and the pass itself.
 ///
-/// Between the layers the axes are `[channel, batch, time]`: the state-space layers work channel by
-/// channel on a whole batch, the linear ones on all channels of a window, and neither has to
-/// transpose. The encoder's work is shared out by windows, the decoder's by channels.
+/// Between the layers signals lie as `Blocks`, sixteen channels side by side: state spaces take a lane
+/// for each channel, and linear maps broadcast one of them at a time; neither has to transpose. The
+/// encoder's work is shared out by windows, the decoder's by blocks of channels.
 ///
 /// - Important: One call at a time; the threads of `team` are inside.
 package final class SpaceTimePass<S: Scalar> {
@@ -15,6 +15,8 @@ package final class SpaceTimePass<S: Scalar> {
     /// Steps that this pass forecasts; a training needs the configuration's own.
     package let horizon: Int
     let team: Team
+    /// Whether there is memory for the backward pass.
+    let isTraining: Bool
     let memory: SpaceTimeMemory
     let work: Workspace<S>
     /// Windows of the current pass.
@@ -40,44 +42,38 @@ package final class SpaceTimePass<S: Scalar> {
     ) {
         self.network = network
         self.team = team
+        isTraining = training
         batchMaximum = batch
         self.horizon = horizon ?? network.configuration.horizon
         var layout = WorkspaceLayout()
         memory = SpaceTimeMemory(
             &layout, network, batch: batch, horizon: self.horizon, training: training,
-            threads: team.threads,
-            convolution: Workspace<S>.convolutionScratch(length: network.configuration.lag))
+            threads: team.threads)
         work = Workspace(layout)
-        work.fill(memory.ones, with: 1)
+        let variates = network.configuration.variates
+        work.fill(memory.inputs.rows(variates * batch..<memory.inputs.rows), with: 1)
         offsets = [S](repeating: 0, count: network.configuration.variates * batch)
         scales = offsets
     }
 
     // MARK: In
 
-    /// Takes the weights, and makes the kernels and forecast operators that follow from them alone.
+    /// Takes the weights, and makes what follows from them alone.
     package func prepare(_ parameters: Parameters<S>) {
         precondition(parameters.layout == network.layout, "SpaceTimePass: another model's weights")
         work.load(memory.parameters, from: parameters.values)
         let (network, memory, work) = (network, memory, work)
-        let heads = network.configuration.width
-        let kernels = network.blocks.map(\.ssm.kernels)
-        team.run(heads + kernels.reduce(0, +)) { item, member in
-            if item < heads {
-                network.decoder.prepare(
-                    head: item, memory.decoder, memory.members[member].decoder,
-                    memory.parameters, work)
-                return
+        team.run(memory.decoder.filters.count) { block, _ in
+            memory.decoder.filter.prepare(
+                block, memory.decoder.filters[block], memory.parameters, work)
+        }
+        network.spreadDecoderWeights(memory, work)
+        for index in network.blocks.indices {
+            let encoder = memory.encoders[index]
+            for block in encoder.filters.indices {
+                encoder.filter.prepare(block, encoder.filters[block], memory.parameters, work)
             }
-            var g = item - heads
-            for (index, count) in kernels.enumerated() {
-                if g < count {
-                    network.blocks[index].ssm.makeKernel(
-                        g, memory.blocks[index].kernels, memory.parameters, work)
-                    return
-                }
-                g -= count
-            }
+            network.spreadEncoderWeights(index, encoder, memory.parameters, work)
         }
     }
 
@@ -122,13 +118,12 @@ package final class SpaceTimePass<S: Scalar> {
     ///     training.
     ///   - dropoutKey: A key of this step's own; nil switches dropout off.
     package func forward(auxiliary: Bool = false, dropoutKey: UInt64? = nil) {
+        precondition(isTraining || !auxiliary, "SpaceTimePass: made without memory for training")
         self.auxiliary = auxiliary
         setDropouts(dropoutKey)
         transformWindows()
-        for index in network.blocks.indices {
-            if index > 0 { runStateSpace(index) }
-            runBlock(index)
-        }
+        runFirstEncoder()
+        for index in network.blocks.indices.dropFirst() { runLaterEncoder(index) }
         runDecoder()
     }
 
@@ -139,22 +134,10 @@ package final class SpaceTimePass<S: Scalar> {
     package var oneStep: Tensor<S> { gathered(memory.oneStep, network.configuration.lag) }
 
     /// The decoder's inputs, `[batch, lag, width]`; for tests.
-    package var encoded: Tensor<S> {
-        let output = memory.blocks[memory.blocks.count - 1].output
-        let lag = network.configuration.lag
-        return gatheredChannels { channel in
-            work.values(memory.channel(channel, of: output, batch: batch, lag: lag))
-        }
-    }
+    package var encoded: Tensor<S> { gathered(memory.encoders[memory.encoders.count - 1].output) }
 
     /// The decoder's predictions of its next inputs, `[batch, lag, width]`; for tests.
-    package var encodedNext: Tensor<S> {
-        let rows = memory.members[0].dz.rows(0..<batch)
-        return gatheredChannels { channel in
-            work.fromLanes(memory.next[channel], into: rows)
-            return work.values(rows)
-        }
-    }
+    package var encodedNext: Tensor<S> { gathered(memory.decoder.next) }
 
     /// The sum of squared errors of the last pass's forecasts against the futures that were loaded.
     package func squaredError() -> Double {
@@ -180,16 +163,29 @@ package final class SpaceTimePass<S: Scalar> {
         return result
     }
 
-    /// `[batch, lag, width]` of `[batch·lag]` for every channel.
-    private func gatheredChannels(_ values: (_ channel: Int) -> [S]) -> Tensor<S> {
-        let (lag, width) = (network.configuration.lag, network.configuration.width)
-        var result = Tensor<S>(zeros: [batch, lag, width])
-        for channel in 0..<width {
-            for (position, value) in values(channel).enumerated() {
-                result.values[position * width + channel] = value
+    /// `[batch, length, width]` of blocks.
+    private func gathered(_ blocks: Blocks) -> Tensor<S> {
+        let (length, width) = (blocks.length, network.configuration.width)
+        var result = Tensor<S>(zeros: [batch, length, width])
+        for index in 0..<blocks.count {
+            let values = work.values(blocks.block(index, windows: 0..<batch))
+            let first = index * Blocks.channels
+            for position in 0..<batch * length {
+                for channel in first..<min(width, first + Blocks.channels) {
+                    result.values[position * width + channel] =
+                        values[position * Blocks.channels + channel - first]
+                }
             }
         }
         return result
+    }
+
+    /// What the threads that run the decoder share.
+    var decoderPass: DecoderPass<S> {
+        DecoderPass(
+            network: network, memory: memory, work: work, batch: batch, batchMaximum: batchMaximum,
+            horizon: horizon, auxiliary: auxiliary, isTargetDetached: isTargetDetached,
+            dropout: dropout)
     }
 
     private func setDropouts(_ key: UInt64?) {
@@ -199,11 +195,9 @@ package final class SpaceTimePass<S: Scalar> {
             return
         }
         var random = RandomStream(seed: key)
-        dropout = PassDropouts(
-            blocks: network.blocks.map { _ in Dropout(key: random.next(), probability: probability)
-            },
-            closed: Dropout(key: random.next(), probability: probability),
-            open: Dropout(key: random.next(), probability: probability))
+        dropout.encoder = Dropout(key: random.next(), probability: probability)
+        dropout.closed = Dropout(key: random.next(), probability: probability)
+        dropout.open = Dropout(key: random.next(), probability: probability)
     }
 }
 
@@ -216,13 +210,11 @@ extension Tensor {
     }
 }
 
-/// The dropouts of one pass: one per block, and one for the head in either mode.
+/// The dropouts of one pass: of all encoder blocks, and of the head in either mode.
 struct PassDropouts {
-    var blocks: [Dropout]
+    var encoder: Dropout
     var closed: Dropout
     var open: Dropout
 
-    static let none = PassDropouts(blocks: [], closed: .none, open: .none)
-
-    func block(_ index: Int) -> Dropout { blocks.isEmpty ? .none : blocks[index] }
+    static let none = PassDropouts(encoder: .none, closed: .none, open: .none)
 }

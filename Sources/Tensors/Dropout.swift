@@ -35,7 +35,7 @@ package struct Dropout: Sendable, Equatable {
         var raw = ck_dropout()
         raw.key = (UInt32(truncatingIfNeeded: key), UInt32(truncatingIfNeeded: key >> 32))
         raw.offset = UInt32(offset)
-        raw.threshold = UInt32(probability * 0x1p32)
+        raw.threshold = min(0xFFFF, UInt32((probability * 0x1p16).rounded()))
         raw.scale = 1 / (1 - probability)
         return raw
     }

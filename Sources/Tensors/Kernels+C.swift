@@ -44,19 +44,6 @@ extension Float: Kernels {
         value: UnsafeMutablePointer<Float>, into dx: UnsafeMutablePointer<Float>, _ dropout: Dropout
     ) { unsafe ck_gelu_backward_f32(n, x, dy, value, dx, dropout.raw) }
 
-    /// Forwards to `ck_head_f32`.
-    @unsafe package static func head(
-        _ n: Int, _ y: UnsafePointer<Float>, gain: Float, weight: Float,
-        sum: UnsafeMutablePointer<Float>, _ dropout: Dropout
-    ) { unsafe ck_head_f32(n, y, gain, weight, sum, dropout.raw) }
-
-    /// Forwards to `ck_head_backward_f32`.
-    @unsafe package static func headBackward(
-        _ n: Int, _ y: UnsafePointer<Float>, gain: Float, weight: Float, dsum: UnsafePointer<Float>,
-        into dy: UnsafeMutablePointer<Float>, dweight: inout Double, dgain: inout Double,
-        _ dropout: Dropout
-    ) { unsafe ck_head_backward_f32(n, y, gain, weight, dsum, dy, &dweight, &dgain, dropout.raw) }
-
     /// Forwards to `ck_axpy_f32`.
     @unsafe package static func addScaled(
         _ n: Int, _ factor: Float, _ x: UnsafePointer<Float>, to y: UnsafeMutablePointer<Float>
@@ -201,19 +188,6 @@ extension Double: Kernels {
         value: UnsafeMutablePointer<Double>, into dx: UnsafeMutablePointer<Double>,
         _ dropout: Dropout
     ) { unsafe ck_gelu_backward_f64(n, x, dy, value, dx, dropout.raw) }
-
-    /// Forwards to `ck_head_f64`.
-    @unsafe package static func head(
-        _ n: Int, _ y: UnsafePointer<Double>, gain: Double, weight: Double,
-        sum: UnsafeMutablePointer<Double>, _ dropout: Dropout
-    ) { unsafe ck_head_f64(n, y, gain, weight, sum, dropout.raw) }
-
-    /// Forwards to `ck_head_backward_f64`.
-    @unsafe package static func headBackward(
-        _ n: Int, _ y: UnsafePointer<Double>, gain: Double, weight: Double,
-        dsum: UnsafePointer<Double>, into dy: UnsafeMutablePointer<Double>, dweight: inout Double,
-        dgain: inout Double, _ dropout: Dropout
-    ) { unsafe ck_head_backward_f64(n, y, gain, weight, dsum, dy, &dweight, &dgain, dropout.raw) }
 
     /// Forwards to `ck_axpy_f64`.
     @unsafe package static func addScaled(

@@ -11,15 +11,6 @@ package protocol Kernels {
     @unsafe static func geluBackward(
         _ n: Int, _ x: UnsafePointer<Self>, _ dy: UnsafePointer<Self>,
         value: UnsafeMutablePointer<Self>, into dx: UnsafeMutablePointer<Self>, _ dropout: Dropout)
-    /// Adds `weight·dropout(GELU(gain·y))` to sum.
-    @unsafe static func head(
-        _ n: Int, _ y: UnsafePointer<Self>, gain: Self, weight: Self,
-        sum: UnsafeMutablePointer<Self>, _ dropout: Dropout)
-    /// The adjoint of `head`: fills dy, adds to the gradients of weight and gain.
-    @unsafe static func headBackward(
-        _ n: Int, _ y: UnsafePointer<Self>, gain: Self, weight: Self, dsum: UnsafePointer<Self>,
-        into dy: UnsafeMutablePointer<Self>, dweight: inout Double, dgain: inout Double,
-        _ dropout: Dropout)
     /// Adds factor·x to y.
     @unsafe static func addScaled(
         _ n: Int, _ factor: Self, _ x: UnsafePointer<Self>, to y: UnsafeMutablePointer<Self>)

@@ -34,24 +34,6 @@ extension Workspace {
         }
     }
 
-    /// One channel of an output head: `sum ← sum + weight·dropout(GELU(gain·y))`.
-    package func head(_ y: Panel, gain: S, weight: S, sum: Panel, _ dropout: Dropout) {
-        sum.expect(y.rows, y.columns)
-        unsafe S.head(y.count, dense(y), gain: gain, weight: weight, sum: dense(sum), dropout)
-    }
-
-    /// The adjoint of `head`: fills dy, and returns what weight and gain receive.
-    package func headBackward(
-        _ y: Panel, gain: S, weight: S, dsum: Panel, into dy: Panel, _ dropout: Dropout
-    ) -> (weight: Double, gain: Double) {
-        for panel in [dsum, dy] { panel.expect(y.rows, y.columns) }
-        var (dweight, dgain) = (0.0, 0.0)
-        unsafe S.headBackward(
-            y.count, dense(y), gain: gain, weight: weight, dsum: dense(dsum), into: dense(dy),
-            dweight: &dweight, dgain: &dgain, dropout)
-        return (dweight, dgain)
-    }
-
     // MARK: Companion recurrences
 
     /// `y = x`, last element first; both `[1, n]`.

@@ -39,21 +39,28 @@ import Testing
         parameters.values[decoder.b.offset] = 1
         parameters[decoder.c] = Tensor([1, d], coefficients)
         parameters[decoder.k] = Tensor([1, d], coefficients)
+        let filter = decoder.filter
         var plan = WorkspaceLayout()
         let p = plan.reserve(1, layout.count)
-        let memory = ClosedLoopMemory(&plan, heads: 1, d: d, horizon: horizon)
-        let scratch = ClosedLoopScratch(&plan, d: d, length: lag, horizon: 1, batch: 1)
-        let z = Lanes(&plan, windows: 1, length: lag)
-        let w = Lanes(&plan, windows: 1, length: lag, before: d)
-        let (input, state) = (plan.reserve(1, lag), plan.reserve(Lanes.count(1), d))
-        let y = plan.reserve(1, horizon)
+        let memory = FilterMemory(&plan, filter)
+        let (input, y) = (plan.reserve(1, lag), plan.reserve(1, horizon))
+        let (w, block) = (plan.reserve(lag, 16), plan.reserve(horizon, 16))
+        let rest = plan.reserve(decoder.continuedLength(horizon: horizon), 16)
+        let scratch = ForecastScratch(&plan, d: d, horizon: horizon, training: false)
+        let (states, tiles) = (plan.reserve(memory.step, 16), plan.reserve(horizon, 16))
         let work = Workspace<Double>(plan)
         work.load(p, from: parameters.values)
         work.load(input, from: window)
-        work.toLanes(input, into: z)
-        decoder.prepare(head: 0, memory, scratch, p, work)
-        decoder.filter(head: 0, z, into: w, memory, work)
-        decoder.closedLoop(head: 0, w, state: state, into: y, memory, work)
+        work.toBlock(input, into: w)
+        filter.prepare(0, memory, p, work)
+        filter.filter(w, into: w, length: lag, memory, work)
+        decoder.continued(
+            w, rest, into: block, length: lag, horizon: horizon, memory, work)
+        // The forecast operator is another way to the same numbers.
+        filter.states(w, into: states, length: lag, memory, work)
+        decoder.forecast(states, into: tiles, memory, scratch, work) { _, _ in }
+        #expect(work.squaredDistance(block, tiles) < 1e-20)
+        work.fromBlock(block, into: y)
         return work.values(y)
     }
 }

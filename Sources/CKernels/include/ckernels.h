@@ -18,8 +18,9 @@ int ck_has_avx512(void);
 uint64_t ck_flush_subnormals(void);
 void ck_restore_subnormals(uint64_t before);
 
-/// Which elements a dropout keeps: element i is kept when a hash of the key and of `offset + i` is
-/// at least `threshold`; what is kept is multiplied by `scale`. Threshold 0 keeps everything.
+/// Which elements a dropout keeps: element i is kept when 16 bits of a hash of the key and of
+/// `offset + i` are at least `threshold`; what is kept is multiplied by `scale`. Threshold 0 keeps
+/// everything.
 typedef struct {
     uint32_t key[2];
     uint32_t offset;
@@ -30,6 +31,16 @@ typedef struct {
 /// Scratch for the convolutions, in elements, for rows of `length`.
 size_t ck_convolution_scratch(size_t length);
 
+/// Channels in a block: the kernels below that are called `block` work on groups of so many numbers,
+/// channel c in place c of each. Counts and steps of theirs are of groups, or as they say.
+#define CK_BLOCK 16
+
+/// Distances, in numbers, between the rows and between the columns of a matrix of groups.
+typedef struct {
+    ptrdiff_t row;
+    ptrdiff_t column;
+} ck_steps;
+
 #define CK_DECLARE(REAL, SUFFIX)                                                                   \
     /* y_i = x_i for kept elements, times the scale, else 0. */                                    \
     void ck_dropout_##SUFFIX(size_t n, const REAL *x, REAL *y, ck_dropout drop);                   \
@@ -37,13 +48,6 @@ size_t ck_convolution_scratch(size_t length);
     void ck_gelu_##SUFFIX(size_t n, const REAL *x, REAL *y, ck_dropout drop);                      \
     /* value = dropout(GELU(x)); dx = dy * dropout(GELU'(x)); dx may be dy. */                     \
     void ck_gelu_backward_##SUFFIX(size_t n, const REAL *x, const REAL *dy, REAL *value, REAL *dx, \
-                                   ck_dropout drop);                                               \
-    /* sum += weight * dropout(GELU(gain * y)). */                                                 \
-    void ck_head_##SUFFIX(size_t n, const REAL *y, REAL gain, REAL weight, REAL *sum,              \
-                          ck_dropout drop);                                                        \
-    /* The adjoint of ck_head: dy, and adds to the gradients of weight and gain. */                \
-    void ck_head_backward_##SUFFIX(size_t n, const REAL *y, REAL gain, REAL weight,                \
-                                   const REAL *dsum, REAL *dy, double *dweight, double *dgain,     \
                                    ck_dropout drop);                                               \
     /* y += alpha * x */                                                                           \
     void ck_axpy_##SUFFIX(size_t n, REAL alpha, const REAL *x, REAL *y);                           \
@@ -126,7 +130,79 @@ size_t ck_convolution_scratch(size_t length);
                                 size_t stride, REAL *scratch);                                              \
     /* The adjoint of ck_preprocess; overwrites dx. `scratch` holds length + 1 doubles. */          \
     void ck_preprocess_backward_##SUFFIX(size_t length, const REAL *dy, size_t stride,             \
-                                         const int64_t *windows, REAL *dx, REAL *scratch);
+                                         const int64_t *windows, REAL *dx, REAL *scratch);         \
+    /* y_t = the t-th numbers of up to 16 rows, 0 for those that are absent; and back. */          \
+    void ck_to_block_##SUFFIX(size_t rows, size_t length, const REAL *x, size_t stride, REAL *y);  \
+    void ck_from_block_##SUFFIX(size_t rows, size_t length, const REAL *y, REAL *x,                \
+                                size_t stride);                                                    \
+    /* ck_normalise for the d numbers of every channel. */                                         \
+    void ck_block_normalise_##SUFFIX(size_t d, const REAL *x, REAL *y);                            \
+    void ck_block_normalise_backward_##SUFFIX(size_t d, const REAL *x, const REAL *y,              \
+                                              const REAL *dy, REAL *dx);                           \
+    /* y_t += factor x_t */                                                                        \
+    void ck_block_scale_add_##SUFFIX(size_t n, const REAL *factor, const REAL *x, REAL *y);        \
+    /* z_t = x_t + y_t + offset */                                                                 \
+    void ck_block_add_##SUFFIX(size_t n, const REAL *offset, const REAL *x, const REAL *y,         \
+                               REAL *z);                                                           \
+    /* sum += sum over t of x_t, or of x_t y_t */                                                  \
+    void ck_block_sum_##SUFFIX(size_t n, const REAL *x, REAL *sum);                                \
+    void ck_block_dot_##SUFFIX(size_t n, const REAL *x, const REAL *y, REAL *sum);                 \
+    /* c (+)= a b for every channel: rows x inner by inner x columns. */                           \
+    void ck_block_multiply_##SUFFIX(size_t rows, size_t columns, size_t inner, const REAL *a,      \
+                                    ck_steps sa, const REAL *b, ck_steps sb, REAL *c, ck_steps sc, \
+                                    int add);                                                      \
+    /* w_t = u_t + sum over 1 <= j <= d of alpha_{j-1} w_{t-j}, or of w_{t+j} for `reversed`, */   \
+    /* for start <= t < length in windows of `length` with nothing before them; w may be u, */     \
+    /* and u may be null, for zeros. Taps, here and below, have 8 groups of zeros before and */    \
+    /* behind them. */                                                                             \
+    void ck_block_autoregress_##SUFFIX(size_t d, size_t start, size_t length, size_t windows,      \
+                                       const REAL *alpha, const REAL *u, REAL *w, int reversed);   \
+    /* y1_{t-start} = sum over j < d of n1_j x_{t-j} for start <= t < length, and y2 with n2; n2 */ \
+    /* and y2 may be null. */                                                                      \
+    void ck_block_filter_##SUFFIX(size_t d, size_t start, size_t length, size_t windows,           \
+                                  const REAL *n1, const REAL *n2, const REAL *x, REAL *y1,         \
+                                  REAL *y2);                                                       \
+    /* Its adjoint: dx_t = sum over j < d of n1_j dy1_{t+j} + n2_j dy2_{t+j}. */                   \
+    void ck_block_filter_backward_##SUFFIX(size_t d, size_t length, size_t windows,                \
+                                           const REAL *n1, const REAL *n2, const REAL *dy1,        \
+                                           const REAL *dy2, REAL *dx);                             \
+    /* For j < d: out1_j += sum over t of s1_{t+1} w_{t-j}; out2_j of s2_t w_{t-j}, and out3; */   \
+    /* the third signal, or the second and third, may be null. */                                  \
+    void ck_block_lag_products_##SUFFIX(size_t d, size_t length, size_t windows, const REAL *w,    \
+                                        const REAL *s1, const REAL *s2, const REAL *s3,            \
+                                        REAL *out1, REAL *out2, REAL *out3);                       \
+    /* y_o += sum of w_{i,o} x_i over all channels: `inputs` blocks to `outputs` blocks of */      \
+    /* `length` each, which lie x_block and y_block numbers apart. */                              \
+    void ck_block_mix_##SUFFIX(size_t inputs, size_t outputs, size_t length, const REAL *w,        \
+                               const REAL *x, size_t x_block, REAL *y, size_t y_block);            \
+    /* w_{i,o} += sum over t of x_{i,t} y_{o,t}, over all channels. */                             \
+    void ck_block_outer_##SUFFIX(size_t inputs, size_t outputs, size_t length, const REAL *x,      \
+                                 size_t x_block, const REAL *y, size_t y_block, REAL *w);          \
+    /* After the row r, `step` numbers apart, the `count` rows r M, r M^2, ... of the closed */    \
+    /* loop M = A + b k'. */                                                                       \
+    void ck_block_rows_##SUFFIX(size_t d, size_t count, const REAL *a, const REAL *b,              \
+                                const REAL *k, REAL *r, size_t step);                              \
+    /* Its adjoint, from the last of `count` rows to the first: mu, the gradient of the row */     \
+    /* behind the last, becomes that of the first; adds to da, db and dk. */                       \
+    void ck_block_rows_backward_##SUFFIX(size_t d, size_t count, const REAL *a, const REAL *b,     \
+                                         const REAL *k, const REAL *r, const REAL *dr,             \
+                                         size_t step, REAL *mu, REAL *da, REAL *db, REAL *dk);     \
+    /* Rows P_j, j < d, of the polynomial P(z) = D(z) (I - zA)^-1 b, `step` numbers apart: */      \
+    /* P_0 = b, P_j = A P_{j-1} - a_{d-j} b. */                                                    \
+    void ck_block_numerators_##SUFFIX(size_t d, const REAL *a, const REAL *b, REAL *p,             \
+                                      size_t step);                                                \
+    /* Its adjoint: dp is overwritten; adds to da and db. */                                       \
+    void ck_block_numerators_backward_##SUFFIX(size_t d, const REAL *a, const REAL *b,             \
+                                               const REAL *p, REAL *dp, size_t step, REAL *da,     \
+                                               REAL *db);                                          \
+    /* sum_t += sum over channels of weight dropout(GELU(gain y_t)); the dropout's offset is a */  \
+    /* multiple of 16. */                                                                          \
+    void ck_block_head_##SUFFIX(size_t n, const REAL *y, const REAL *gain, const REAL *weight,     \
+                                REAL *sum, ck_dropout drop);                                       \
+    /* Its adjoint: dy, and adds to the gradients of weight and gain. */                           \
+    void ck_block_head_backward_##SUFFIX(size_t n, const REAL *y, const REAL *gain,                \
+                                         const REAL *weight, const REAL *dsum, REAL *dy,           \
+                                         REAL *dweight, REAL *dgain, ck_dropout drop);
 
 CK_DECLARE(float, f32)
 CK_DECLARE(double, f64)
