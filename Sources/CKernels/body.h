@@ -571,6 +571,7 @@ static void CK(convolve_backward)(size_t rows, size_t length, const REAL *x, siz
 #endif
 
 #include "lanes.h"
+#include "pointwise.h"
 
 #undef KEPT
 #undef ELEMENTWISE

@@ -63,7 +63,8 @@ struct BacktestCommand: ParsableCommand {
         let season = season ?? min(Season.inferred(for: series), lag)
         var options = FitOptions()
         options.threads = threads
-        options.codeVersion = Systole.version
+        options.codeVersion = Systole.build
+        options.software = Systole.software
         let chosen = try chosenFamilies()
         let backtest = Backtest(
             lag: lag, season: season, horizons: try horizons(), families: chosen.families,

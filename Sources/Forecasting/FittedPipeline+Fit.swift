@@ -100,7 +100,7 @@ extension FittedPipeline {
     ) throws -> FittedPipeline {
         let judged = Validation(trained.forecaster, on: prepared)
         guard judged.errors.mse.isFinite else { throw ForecastError.diverged(family) }
-        let report = FitReport(
+        var report = FitReport(
             family: family, task: prepared.task, split: split,
             stepSeconds: series.grid.rate.stepSeconds,
             standardiser: prepared.standardiser, trainWindows: prepared.plan.train.starts.count,
@@ -116,6 +116,10 @@ extension FittedPipeline {
             trainSeconds: seconds, seed: options.seed,
             threads: options.threads, settings: trained.settings, codeVersion: options.codeVersion,
             dataDigest: options.dataDigest, notes: prepared.notes + judged.notes(options))
+        report.testWindows = prepared.plan.test.starts.count
+        let trainings = trained.forecaster.trainings
+        report.trainings = trainings.isEmpty ? nil : trainings
+        report.software = options.software.isEmpty ? nil : options.software
         return FittedPipeline(
             report: report,
             calibrator: ConformalCalibrator(

@@ -23,13 +23,23 @@ package struct SpaceTimeConfiguration: Sendable, Equatable, Codable {
         package init() {}
     }
 
+    /// How the channels of the first block come from the variates.
+    package enum Embedding: String, Sendable, Codable, CaseIterable {
+        /// Every group sees every variate as it is.
+        case repeated
+        /// A trained linear map makes the channels, whatever the number of variates.
+        case linear
+    }
+
     /// Steps that the network sees.
     package var lag: Int
     /// Steps that it is trained to forecast.
     package var horizon: Int
     /// Series that are seen and forecast together; 1 shares the model between series instead.
     package var variates = 1
-    /// Kernels of the first block; each drives eight channels per variate.
+    /// `repeated` where nil, as in networks that were stored before there was a choice.
+    package var embedding: Embedding?
+    /// Kernels of the first block; each drives eight channels, per variate where those are repeated.
     package var groups: Int
     /// Length of every state-space vector.
     package var d: Int
@@ -43,7 +53,7 @@ package struct SpaceTimeConfiguration: Sendable, Equatable, Codable {
     package var auxiliaryEpochs = 1
 
     /// Channels of the encoder.
-    package var width: Int { groups * 8 * variates }
+    package var width: Int { groups * 8 * (embedding == .linear ? 1 : variates) }
 
     package init(
         lag: Int, horizon: Int, groups: Int, d: Int, dropout: Double = 0.25,

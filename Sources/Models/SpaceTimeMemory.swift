@@ -28,6 +28,10 @@ struct SpaceTimeMemory: Sendable {
         let spare: Lanes
         let dnext: Lanes
         let dz: Panel  // [batch, lag]
+        /// For a trained embedding: every variate and the constant 1, preprocessed by all channels,
+        /// without and with their kernels, `[(variates + 1)·width, lag]`.
+        let plain: Panel
+        let scanned: Panel
     }
 
     /// What one item of the decoder adds up over its channels.
@@ -45,6 +49,7 @@ struct SpaceTimeMemory: Sendable {
     let windows: Panel  // [variates·batch, lag]
     let futures: Panel  // [variates·batch, horizon]
     let inputs: Panel  // [variates·batch, lag], transformed
+    let ones: Panel  // [1, lag], where there is a trained embedding
     let blocks: [Block]
     let decoder: ClosedLoopMemory
     let filtered: [Lanes]  // w of every channel
@@ -78,6 +83,8 @@ struct SpaceTimeMemory: Sendable {
         windows = layout.reserve(rows, lag)
         futures = layout.reserve(rows, horizon)
         inputs = layout.reserve(rows, lag)
+        let sources = network.embedding == nil ? 0 : variates + 1
+        ones = layout.reserve(min(1, sources), lag)
         var blocks: [Block] = []
         for block in network.blocks {
             blocks.append(
@@ -124,7 +131,9 @@ struct SpaceTimeMemory: Sendable {
                 convolution: layout.reserve(1, convolution),
                 z: lanes(1)[0], dopen: lanes(1, behind: c.d)[0], spare: lanes(1, behind: c.d)[0],
                 dnext: lanes(1, behind: c.d)[0],
-                dz: layout.reserve(trained * batch, lag))
+                dz: layout.reserve(trained * batch, lag),
+                plain: layout.reserve(sources * width, lag),
+                scanned: layout.reserve(sources * width, lag))
         }
     }
 

@@ -112,6 +112,7 @@ extension SpaceTimePass {
         let (network, memory, work, batch, lag) = (network, memory, work, batch, lag)
         let (stride, horizon, auxiliary) = (batchMaximum, horizon, auxiliary)
         let (closedDropout, openDropout) = (dropout.closed, dropout.open)
+        let isTargetDetached = isTargetDetached
         let encoded = memory.blocks[memory.blocks.count - 1].output
         let lanes = Lanes.count(stride)
         let dclosedSums = (0..<network.configuration.variates).map {
@@ -141,7 +142,7 @@ extension SpaceTimePass {
                     dclosed: dclosed, dopen: auxiliary ? (scratch.dopen, scratch.dnext) : nil,
                     memory.decoder, scratch.decoder, memory.parameters, gradient: memory.gradient,
                     work)
-                if auxiliary {
+                if auxiliary, !isTargetDetached {
                     let range = network.nextInputRange
                     work.add(
                         scratch.dnext.values.rows(range),
@@ -174,7 +175,12 @@ extension SpaceTimePass {
                     memory.window(window, of: block.output, lag: lag), s: scanned,
                     activated: scratch.activated, into: scratch.slopes,
                     dropout.from(window * width * lag), memory.parameters, gradient: gradient, work)
-                if index == 0 {
+                if index == 0, let embedding = network.embedding {
+                    network.scanEmbeddedBackward(
+                        embedding, window, stride: stride, scratch.slopes,
+                        doutput: memory.window(window, of: block.output, lag: lag), memory, scratch,
+                        gradient: gradient, dkernels: memory.shareKernelGradients[share], work)
+                } else if index == 0 {
                     network.scanInputBackward(
                         window, stride: stride, scratch.slopes, memory, scratch,
                         gradient: gradient, dkernels: memory.shareKernelGradients[share], work)

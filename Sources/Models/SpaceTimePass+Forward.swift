@@ -56,7 +56,12 @@ extension SpaceTimePass {
             if index == 0 {
                 scanned = block.scanned.rows(window * width..<(window + 1) * width)
                 residual = scratch.preprocessed
-                network.scanInput(window, stride: stride, into: scanned, memory, scratch, work)
+                if let embedding = network.embedding {
+                    network.scanEmbedded(
+                        embedding, window, stride: stride, into: scanned, memory, scratch, work)
+                } else {
+                    network.scanInput(window, stride: stride, into: scanned, memory, scratch, work)
+                }
             } else {
                 scanned = memory.window(window, of: block.scanned, lag: lag)
                 residual = memory.window(window, of: memory.blocks[index - 1].output, lag: lag)

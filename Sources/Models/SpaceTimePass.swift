@@ -21,6 +21,9 @@ package final class SpaceTimePass<S: Scalar> {
     var batch = 0
     /// Whether the current pass runs the decoder open-loop as well.
     var auxiliary = false
+    /// Whether the third term of the loss takes the decoder's next inputs as given, and sends no
+    /// gradient into them.
+    package var isTargetDetached = false
     var dropout = PassDropouts.none
     /// Offset and scale of every window and variate, `[variates·batchMaximum]`.
     var offsets: [S]
@@ -45,6 +48,7 @@ package final class SpaceTimePass<S: Scalar> {
             threads: team.threads,
             convolution: Workspace<S>.convolutionScratch(length: network.configuration.lag))
         work = Workspace(layout)
+        work.fill(memory.ones, with: 1)
         offsets = [S](repeating: 0, count: network.configuration.variates * batch)
         scales = offsets
     }

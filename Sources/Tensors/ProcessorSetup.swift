@@ -1,3 +1,4 @@
+internal import CFFTW
 internal import CKernels
 internal import COpenBLAS
 
@@ -38,6 +39,18 @@ package enum ProcessorSetup {
 
     /// The variant of our own kernels: plain, generic, avx2 or avx512.
     package static var kernelVariant: String { unsafe String(cString: ck_variant()) }
+
+    /// The versions of the libraries under the mathematics, and what they chose on this processor.
+    package static var libraries: [String: String] {
+        var versions = ["kernels": kernelVariant, "openblas.core": openBLASCore]
+        if let text = unsafe openblas_get_config() {
+            versions["openblas"] = unsafe String(cString: text)
+        }
+        if let text = unsafe fftw_version_text() {
+            versions["fftw"] = unsafe String(cString: text)
+        }
+        return versions
+    }
 
     /// OpenBLAS's core types whose kernels use AVX-512.
     private static let wideCores: Set = [

@@ -109,7 +109,7 @@ private struct Combined {
 
 extension Double {
     /// Four significant digits or so, for sentences; the exact number stays in the report.
-    var short: String {
+    package var short: String {
         guard isFinite, self != 0 else { return "\(self)" }
         var factor = 1e4
         var size = magnitude
