@@ -44,6 +44,11 @@ func systemLibrary(_ name: String, _ pkgConfig: String, apt: String) -> Target {
     .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([apt])])
 }
 
+/// The git revision that ops/* tell; a plain `swift build` has none, rather than an old one.
+let revision = (Context.environment["SYSTOLE_REVISION"] ?? "").filter {
+    $0.isHexDigit || "+changes".contains($0)
+}
+
 let package = Package(
     name: "systole",
     products: [.executable(name: "systole", targets: ["CLI"])],
@@ -58,12 +63,19 @@ let package = Package(
         // C
         systemLibrary("CFFTW", "fftw3 fftw3f", apt: "libfftw3-dev"),
         systemLibrary("COpenBLAS", "openblas", apt: "libopenblas-dev"),
+        systemLibrary("CFLAC", "flac", apt: "libflac-dev"),
         systemLibrary("CLibPQ", "libpq", apt: "libpq-dev"),
         systemLibrary("CCurl", "libcurl", apt: "libcurl4-openssl-dev"),
         .target(
             name: "CKernels",
             cSettings: [
                 .unsafeFlags(["-O3", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off"])
+            ]),
+
+        .target(
+            name: "CRevision",
+            cSettings: [
+                .define("SYSTOLE_REVISION", to: "\"\(revision)\"")
             ]),
 
         // Words
@@ -73,7 +85,7 @@ let package = Package(
         target("Tensors", "CKernels", "CFFTW", "COpenBLAS"),
         target("Learning", "Tensors"),
         target("Models", "Tensors", "Learning"),
-        target("Signals", "Series", "Tensors"),
+        target("Signals", "Series", "Tensors", "CFLAC"),
         target("Forecasting", "Series", "Tensors", "Signals", "Learning", "Models"),
         target("Charts", "Series"),
 
@@ -102,7 +114,7 @@ let package = Package(
             dependencies: [
                 "Series", "Tensors", "Learning", "Models", "Signals", "Forecasting", "Charts",
                 "Postgres", "WebClient", "Store", "Jobs", "Ingestion", "Workflows", "Notifications",
-                argumentParser, lifecycle, unixSignals, logging, yams,
+                "CRevision", argumentParser, lifecycle, unixSignals, logging, yams,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -124,7 +136,7 @@ let package = Package(
         tests(of: "Learning", with: "Tensors", fixtures: true),
         .target(name: "AllocationCount", path: "Tests/AllocationCount"),
         tests(of: "Models", with: "Tensors", "Learning", "AllocationCount", fixtures: true),
-        tests(of: "Signals", with: "Series", fixtures: true),
+        tests(of: "Signals", with: "Series", "Tensors", fixtures: true),
         tests(
             of: "Forecasting", with: "Series", "Tensors", "Learning", "Models", fixtures: true),
         tests(of: "Charts", with: "Series"),
@@ -133,7 +145,8 @@ let package = Package(
         tests(of: "Store", with: "Series", "Postgres"),
         tests(of: "Jobs", with: "Postgres", lifecycle, logging),
         tests(of: "Ingestion", with: "Series", "Signals", "Store", "Postgres", "Jobs", logging),
-        tests(of: "Workflows", with: "Series", "Forecasting", "Store", "Jobs", "Postgres"),
+        tests(
+            of: "Workflows", with: "Series", "Forecasting", "Store", "Jobs", "Postgres", logging),
         tests(
             of: "Notifications", with: "Series", "WebClient", "Store", "Jobs", "Postgres",
             lifecycle,

@@ -446,6 +446,7 @@ static void CK(preprocess_backward)(size_t length, const REAL *dy, size_t stride
 #include "block_states.h"
 #include "block_head.h"
 #include "transform.h"
+#include "pointwise.h"
 
 #undef KEPT
 #undef ELEMENTWISE

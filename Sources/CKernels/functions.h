@@ -164,3 +164,20 @@
     F(dot, (size_t n, const REAL *x, const REAL *y), (n, x, y))                                    \
     F(sum, (size_t n, const REAL *x), (n, x))                                                      \
     F(squared_distance, (size_t n, const REAL *x, const REAL *y), (n, x, y))
+
+#define CK_POINTWISE_FUNCTIONS(F, REAL)                                                            \
+    F(activation, (size_t n, int function, const REAL *x, REAL *y), (n, function, x, y))           \
+    F(activation_backward, (size_t n, int function, const REAL *x, const REAL *dy, REAL *dx),      \
+      (n, function, x, dy, dx))                                                                    \
+    F(multiply, (size_t n, const REAL *x, const REAL *y, REAL *z, int add), (n, x, y, z, add))     \
+    F(column_dot, (size_t rows, size_t n, const REAL *x, const REAL *y, REAL *sum),                \
+      (rows, n, x, y, sum))                                                                        \
+    F(norm,                                                                                        \
+      (size_t rows, size_t n, const REAL *x, size_t stride_x, const REAL *gain, const REAL *bias,  \
+       REAL epsilon, REAL *y, size_t stride_y, REAL *mean, REAL *rate),                            \
+      (rows, n, x, stride_x, gain, bias, epsilon, y, stride_y, mean, rate))                        \
+    F(norm_backward,                                                                               \
+      (size_t rows, size_t n, const REAL *x, size_t stride_x, const REAL *gain, const REAL *mean,  \
+       const REAL *rate, const REAL *dy, size_t stride_dy, REAL *dx, size_t stride_dx,             \
+       REAL *dgain, REAL *dbias),                                                                  \
+      (rows, n, x, stride_x, gain, mean, rate, dy, stride_dy, dx, stride_dx, dgain, dbias))

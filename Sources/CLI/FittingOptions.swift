@@ -6,7 +6,10 @@ import Series
 /// Which models are fitted to a file, and how.
 struct FittingOptions: ParsableArguments {
     @Option(
-        help: "seasonal-naive, ridge, spacetime, or auto for the best of them on held-back rows.")
+        help: """
+            \(Family.allCases.map(\.rawValue).joined(separator: ", ")), several of them separated by \
+            commas, or auto for all; the best on held-back rows is taken.
+            """)
     var family = "auto"
 
     @Option(help: "Steps that a model looks back on; chosen from the data unless given.")
@@ -15,11 +18,11 @@ struct FittingOptions: ParsableArguments {
     @Option(help: "Steps of one season; found in the data unless given.")
     var season: Int?
 
-    @Option(help: "Seed of training: the same seed gives the same model.")
-    var seed: UInt64 = 0
+    @Option(help: "Seed of training: the same seed gives the same model; 0 unless given.")
+    var seed: UInt64?
 
-    @Option(help: "Cores that training may use.")
-    var threads = ProcessInfo.processInfo.activeProcessorCount
+    @Option(help: "Cores that training may use, from 1 to 256; all of them unless given.")
+    var threads: Int?
 
     @Option(help: "Most epochs of a training that is no closed form.")
     var epochs: Int?
@@ -29,7 +32,7 @@ struct FittingOptions: ParsableArguments {
             throw ValidationError("--epochs \(epochs) is outside 1 to 10000")
         }
         _ = try families()
-        guard (1...256).contains(threads) else {
+        if let threads, !(1...256).contains(threads) {
             throw ValidationError("--threads \(threads) is outside 1 to 256")
         }
         if let lag, !(1...ForecastTask.lagMaximum).contains(lag) {
@@ -40,14 +43,19 @@ struct FittingOptions: ParsableArguments {
         }
     }
 
-    /// The families to fit, quick ones first.
+    /// The families to fit, quick ones first; for `auto` their combination is tried afterwards.
     func families() throws -> [Family] {
-        if family == "auto" { return Family.allCases }
-        guard let chosen = Family(rawValue: family) else {
-            let names = Family.allCases.map(\.rawValue).joined(separator: ", ")
-            throw ValidationError("--family \(family): accepted are auto, \(names)")
+        if family == "auto" { return Family.singles }
+        let chosen = try family.split(separator: ",").map { name in
+            let name = name.filter { $0 != " " }
+            guard let family = Family(rawValue: name) else {
+                let names = Family.allCases.map(\.rawValue).joined(separator: ", ")
+                throw ValidationError("--family \(name): accepted are auto, \(names)")
+            }
+            return family
         }
-        return [chosen]
+        guard !chosen.isEmpty else { throw ValidationError("--family is empty") }
+        return Family.allCases.filter { chosen.contains($0) }
     }
 
     /// Lag, horizon and season for a series.
@@ -62,9 +70,10 @@ struct FittingOptions: ParsableArguments {
     /// Options of a fit.
     var fitOptions: FitOptions {
         var options = FitOptions()
-        options.seed = seed
-        options.threads = threads
-        options.codeVersion = Systole.version
+        options.seed = seed ?? 0
+        options.threads = threads ?? ProcessInfo.processInfo.activeProcessorCount
+        options.codeVersion = Systole.build
+        options.software = Systole.software
         if let epochs { options.training.epochsMaximum = epochs }
         return options
     }
@@ -77,43 +86,39 @@ struct FittingOptions: ParsableArguments {
 
     /// Fits every family and takes the best on validation.
     ///
-    /// A family that was asked for by name is taken even where it loses to the baseline, and the
-    /// reason says so.
+    /// A family that was asked for alone is taken even where it loses to the baseline, and the reason
+    /// says so.
     func fit(_ series: TimeSeries, horizon: Int) throws -> Fitted {
         let task = try task(for: series, horizon: horizon)
         let split = Split.live(rows: series.values.count, task: task)
         let line = ProgressLine()
         defer { line.end() }
-        var pipelines: [FittedPipeline] = []
-        var objection: ForecastError?
-        for family in try families() {
-            do {
-                let pipeline = try FittedPipeline.fit(
-                    family, series: series, task: task, split: split, options: fitOptions
-                ) { step in
-                    line.show(Self.progress(step))
-                }
-                pipelines.append(pipeline)
-            } catch let error as ForecastError {
-                objection = objection ?? error
-            }
+        func progress(_ step: FitProgress) { line.show(Self.progress(step)) }
+        let families = try families()
+        if families.count == 1, let only = families.first {
+            let pipeline = try FittedPipeline.fit(
+                only, series: series, task: task, split: split, options: fitOptions,
+                progress: progress)
+            let selection = ModelSelection([pipeline.report])
+            let reason =
+                selection.winner == nil ? selection.verdicts[0].reason : selection.reason
+            return Fitted(pipeline: pipeline, reason: reason)
         }
-        if self.family != "auto" || pipelines.isEmpty, let objection { throw objection }
-        let selection = ModelSelection(pipelines.map(\.report))
-        if let winner = selection.winner {
-            return Fitted(pipeline: pipelines[winner], reason: selection.reason)
-        }
-        guard self.family != "auto", let only = pipelines.first else {
-            throw NoModel(reason: selection.reason)
-        }
-        return Fitted(pipeline: only, reason: selection.verdicts[0].reason)
+        let fit = try AutoFit.fit(
+            families, series: series, task: task, split: split, options: fitOptions,
+            progress: progress)
+        guard let winner = fit.winner else { throw NoModel(reason: fit.selection.reason) }
+        return Fitted(pipeline: winner, reason: fit.selection.reason)
     }
 
     /// A line such as `spacetime 40 %, validation MSE 0.071`.
     static func progress(_ step: FitProgress) -> String {
-        let loss = step.validationLoss.map { ", validation MSE \(Terminal.number($0))" } ?? ""
-        let left = step.secondsLeft.map { ", \(Int($0)) s left" } ?? ""
-        return "fitting \(step.family.rawValue): \(Int(step.fraction * 100)) %\(loss)\(left)"
+        FitLine(
+            note: "fitting \(step.family.rawValue)", fraction: step.fraction,
+            epoch: step.epoch.map { Double($0) },
+            epochsMaximum: step.epochsMaximum.map { Double($0) }, trainingLoss: step.trainLoss,
+            validationError: step.validationLoss, secondsLeft: step.secondsLeft
+        ).text
     }
 
     /// No model may forecast.

@@ -1,5 +1,7 @@
 import ArgumentParser
+import CRevision
 import Foundation
+import Postgres
 import Tensors
 
 /// The one executable: every role of the service and every tool of its users.
@@ -14,16 +16,39 @@ struct Systole: AsyncParsableCommand {
               systole up                      a private database, workers, everything
               systole ingest data.csv --name plant
             """,
-        version: version,
+        version: build,
         subcommands: [
-            ForecastCommand.self, BacktestCommand.self, TrainCommand.self, IngestCommand.self,
-            SourceCommand.self, SeriesCommand.self, ModelCommand.self, ScheduleCommand.self,
-            JobCommand.self, WebhookCommand.self, UpCommand.self, WorkCommand.self,
-            MigrateCommand.self, ConfigCommand.self, DoctorCommand.self, SimulateCommand.self,
+            ForecastCommand.self, BacktestCommand.self, EvaluateCommand.self, TrainCommand.self,
+            IngestCommand.self, SourceCommand.self, SeriesCommand.self, ModelCommand.self,
+            ScheduleCommand.self, JobCommand.self, WebhookCommand.self, UpCommand.self,
+            WorkCommand.self, MigrateCommand.self, ConfigCommand.self, DoctorCommand.self,
+            SimulateCommand.self,
         ])
 
-    /// The version of this executable, as `--version` prints it and models record it.
+    /// The version of this executable.
     static let version = "0.1.0"
+
+    /// The git revision that it was built from; empty where the build was not told.
+    static let revision = unsafe String(cString: crevision())
+
+    /// Version and revision, as `--version` prints them and models record them.
+    static let build = revision.isEmpty ? version : "\(version) (\(revision))"
+
+    /// Versions of the parts that a model depends on, by name; recorded with each model.
+    static var software: [String: String] {
+        var parts = ProcessorSetup.libraries
+        parts["systole"] = build
+        parts["compiler"] = unsafe String(cString: ccompiler())
+        parts["libpq"] = ConnectionConfiguration.libraryVersion
+        #if compiler(>=6.4)
+            parts["swift"] = "6.4 or later"
+        #elseif compiler(>=6.3)
+            parts["swift"] = "6.3"
+        #else
+            parts["swift"] = "6.2 or earlier"
+        #endif
+        return parts
+    }
 
     /// Parses and runs; every failure is one sentence on standard error.
     ///

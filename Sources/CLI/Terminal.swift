@@ -60,13 +60,14 @@ final class ProgressLine: Sendable {
         var width = 0
     }
 
-    private let isTerminal = isatty(2) == 1
+    /// Whether somebody may be looking.
+    static let isTerminal = isatty(2) == 1
     private let startedAt = ContinuousClock.now
     private let state = Mutex(State())
 
     /// Shows `text` in place of what was shown before, at most ten times a second.
     func show(_ text: @autoclosure () -> String) {
-        guard isTerminal, ContinuousClock.now - startedAt > .seconds(2) else { return }
+        guard Self.isTerminal, ContinuousClock.now - startedAt > .seconds(2) else { return }
         state.withLock { state in
             let now = ContinuousClock.now
             if let last = state.shownAt, now - last < .milliseconds(100) { return }

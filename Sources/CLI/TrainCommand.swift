@@ -13,11 +13,12 @@ struct TrainCommand: AsyncParsableCommand {
         discussion: """
             From a file, the best family on held-back rows is written to --out as safetensors,
             for `systole forecast --model`. For a stored series a worker trains, and the winner
-            on validation goes live.
+            on validation goes live if it beats the live model on the same rows. Ctrl-C stops
+            watching, not the training: `systole job watch` looks again.
 
             Example:
               systole train ETTh1.csv --column OT --horizon 168 --out ot.safetensors
-              systole train --series plant.oil_temp --family spacetime
+              systole train --series plant.oil_temp --family spacetime --seed 1
             """)
 
     @Argument(help: "The CSV file.") var file: String?
@@ -37,6 +38,16 @@ struct TrainCommand: AsyncParsableCommand {
         }
         if file != nil, horizon == nil || out == nil {
             throw ValidationError("a CSV file needs --horizon STEPS and --out FILE")
+        }
+        if series != nil {
+            if fitting.lag != nil || fitting.season != nil || fitting.epochs != nil {
+                throw ValidationError(
+                    "--lag, --season and --epochs are for a CSV file; a worker finds them itself")
+            }
+            if out != nil { throw ValidationError("--out is for a CSV file") }
+            if let seed = fitting.seed, seed > UInt64(Int64.max) {
+                throw ValidationError("--seed \(seed) is above \(Int64.max)")
+            }
         }
         if let horizon, !(1...ForecastTask.horizonMaximum).contains(horizon) {
             throw ValidationError(
@@ -67,38 +78,16 @@ struct TrainCommand: AsyncParsableCommand {
             """
             SELECT systole.train(\(key), family => \(fitting.family), horizon => (
                 SELECT \(horizon)::integer * step FROM systole.series_list
-                WHERE series = \(key))) AS job
+                WHERE series = \(key)), seed => \(fitting.seed)::bigint,
+                threads => \(fitting.threads)::integer) AS job
             """
         ).only().int64("job")
-        let line = ProgressLine()
-        defer { line.end() }
-        while true {
-            let row = try await pool.run(
-                "SELECT state, progress, error FROM systole.jobs WHERE job_id = \(job)"
-            ).only()
-            let state = try row.text("state")
-            switch state {
-            case "done":
-                line.end()
-                try await QueryReport.show(
-                    "SELECT * FROM systole.models WHERE job_id = \(job)", on: pool, json: json,
-                    nothing: "job \(job) stored no model: the live one stays")
-                return
-            case "dead", "cancelled":
-                throw TrainingFailed(
-                    job: job, state: state, reason: try row.optionalText("error") ?? "")
-            default:
-                line.show("job \(job) is \(state)")
-                try await Task.sleep(for: .milliseconds(500))
-            }
-        }
-    }
-
-    /// The worker gave up.
-    struct TrainingFailed: Error, CustomStringConvertible {
-        let job: Int64
-        let state: String
-        let reason: String
-        var description: String { "job \(job) is \(state): \(reason)" }
+        try await JobWatch.follow(job, on: pool)
+        try await QueryReport.show(
+            """
+            SELECT \(ModelCommand.columns) FROM systole.models WHERE job_id = \(job)
+            ORDER BY model_id
+            """, on: pool, json: json,
+            nothing: "job \(job) stored no model: the live one stays")
     }
 }

@@ -115,15 +115,17 @@ struct WorkerProcess {
     }
 
     private func handlers(_ pool: Pool, _ logger: Logger) -> [any JobHandler] {
-        let fitting = FittingEnvironment(
-            threads: configuration.threads, seed: configuration.seed, codeVersion: Systole.version)
+        var fitting = FittingEnvironment(
+            threads: configuration.threads, seed: configuration.seed, codeVersion: Systole.build)
+        fitting.software = Systole.software
+        fitting.checkpointInterval = configuration.checkpointInterval
         var handlers: [any JobHandler] = []
         if roles.contains(.forecast) {
             handlers.append(IssueForecast(pool: pool, environment: fitting))
             handlers.append(DetectAnomalies(pool: pool))
         }
         if roles.contains(.train) {
-            handlers.append(TrainModel(pool: pool, environment: fitting))
+            handlers.append(TrainModel(pool: pool, environment: fitting, logger: logger))
         }
         if roles.contains(.ingest) {
             let now: @Sendable () -> Timestamp = {

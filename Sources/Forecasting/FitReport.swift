@@ -1,5 +1,7 @@
+package import Models
+
 /// What has to be known about a fit to judge it and to do it again; stored with the model.
-package struct FitReport: Hashable, Sendable, Codable {
+package struct FitReport: Sendable, Equatable, Codable {
     package let family: Family
     package let task: ForecastTask
     package let split: Split
@@ -38,4 +40,34 @@ package struct FitReport: Hashable, Sendable, Codable {
     package let dataDigest: String
     /// Sentences for the user about anything unusual.
     package let notes: [String]
+    /// Windows of the test rows, which a fit does not touch.
+    package var testWindows: Int?
+    /// The networks that were trained; nil for a family without, and in models of older programs.
+    package var trainings: [NetworkTraining]?
+    /// Versions of the program's parts, the processor's name for itself, and the kernels chosen.
+    package var software: [String: String]?
+}
+
+/// How one network of a fit was trained.
+package struct NetworkTraining: Sendable, Equatable, Codable {
+    package let configuration: SpaceTimeConfiguration
+    package let options: TrainingOptions
+    package let record: TrainingRecord
+
+    init(_ trained: TrainedSpaceTime) {
+        configuration = trained.network.configuration
+        options = trained.options
+        record = trained.record
+    }
+}
+
+extension Forecaster {
+    /// The trainings of its networks.
+    var trainings: [NetworkTraining] {
+        switch self {
+        case .spacetime(let spacetime): [NetworkTraining(spacetime.trained)]
+        case .ensemble(let ensemble): ensemble.members.flatMap(\.trainings)
+        case .seasonalNaive, .ets, .ridge: []
+        }
+    }
 }

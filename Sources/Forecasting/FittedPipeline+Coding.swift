@@ -19,7 +19,7 @@ package enum PipelineDecodingError: Error, Equatable {
 /// The description in a checkpoint's metadata; the numbers are in its tensors.
 private struct PipelineDescription: Codable {
     static let key = "systole.pipeline"
-    static let currentFormat = 1
+    static let currentFormat = 2
 
     var format = Self.currentFormat
     /// Samples per `rateSeconds` seconds.
@@ -27,10 +27,17 @@ private struct PipelineDescription: Codable {
     let rateSeconds: Int64
     let levels: [Double]
     let calibrationWindows: Int
-    /// Only for ridge.
-    let centring: RidgeForecaster.Centring?
-    let penalty: Double?
+    /// Absent in format 1, which says the same by the next two and the report.
+    let forecaster: ForecasterRecord?
+    /// Of ridge, in format 1 alone.
+    var centring: RidgeForecaster.Centring?
+    var penalty: Double?
     let report: FitReport
+
+    var record: ForecasterRecord {
+        forecaster
+            ?? ForecasterRecord(family: report.family, centring: centring, penalty: penalty)
+    }
 }
 
 extension FittedPipeline {
@@ -41,7 +48,7 @@ extension FittedPipeline {
     /// `systole.pipeline`.
     package func encoded() -> [UInt8] {
         var checkpoint = Checkpoint()
-        if case .spacetime(let spacetime) = forecaster { checkpoint = spacetime.trained.checkpoint }
+        let record = forecaster.write(to: &checkpoint)
         checkpoint.set(
             "standardiser", Tensor<Double>([2], [standardiser.mean, standardiser.deviation]))
         checkpoint.set(
@@ -53,15 +60,10 @@ extension FittedPipeline {
             Tensor<Double>(
                 [residuals.count, ResidualDistribution.numberCount],
                 residuals.flatMap { $0.numbers }))
-        var ridge: RidgeForecaster?
-        if case .ridge(let forecaster) = forecaster {
-            ridge = forecaster
-            checkpoint.set("ridge.weights", forecaster.weights)
-        }
         let description = PipelineDescription(
             rateSamples: rate.numerator, rateSeconds: rate.denominator,
             levels: calibrator.levels.map(\.probability), calibrationWindows: calibrator.windows,
-            centring: ridge?.centring, penalty: ridge?.penalty, report: report)
+            forecaster: record, report: report)
         checkpoint.metadata[PipelineDescription.key] = Self.json(description)
         return checkpoint.encoded()
     }
@@ -85,7 +87,9 @@ extension FittedPipeline {
         else { throw .tensor("standardiser") }
         report = stored
         rate = SamplingRate(description.rateSamples, per: description.rateSeconds)
-        forecaster = try Self.forecaster(checkpoint, description)
+        forecaster = try Forecaster(
+            description.record, checkpoint, task: stored.task, standardiser: stored.standardiser)
+        guard forecaster.family == stored.family else { throw .description }
         calibrator = try Self.calibrator(checkpoint, description)
         residuals = try Self.residuals(checkpoint)
     }
@@ -110,7 +114,7 @@ extension FittedPipeline {
         struct Format: Decodable { let format: Int }
         do {
             let found = try decoder.decode(Format.self, from: data).format
-            guard found == PipelineDescription.currentFormat else {
+            guard (1...PipelineDescription.currentFormat).contains(found) else {
                 throw PipelineDecodingError.format(found: found)
             }
             let description = try decoder.decode(PipelineDescription.self, from: data)
@@ -123,44 +127,6 @@ extension FittedPipeline {
         } catch {
             throw .description
         }
-    }
-
-    private static func forecaster(
-        _ checkpoint: Checkpoint, _ description: PipelineDescription
-    ) throws(PipelineDecodingError) -> Forecaster {
-        let task = description.report.task
-        switch description.report.family {
-        case .seasonalNaive: return .seasonalNaive(SeasonalNaive(season: task.season))
-        case .ridge:
-            guard let centring = description.centring, let penalty = description.penalty else {
-                throw .description
-            }
-            let weights = try checkpoint.finite(
-                "ridge.weights", [task.lag + 1, task.horizon], of: Float.self)
-            return .ridge(
-                RidgeForecaster(centring: centring, penalty: penalty, weights: weights))
-        case .spacetime:
-            return .spacetime(SpaceTimeForecaster(try spacetime(checkpoint, task)))
-        }
-    }
-
-    private static func spacetime(
-        _ checkpoint: Checkpoint, _ task: ForecastTask
-    ) throws(PipelineDecodingError) -> TrainedSpaceTime {
-        let trained: TrainedSpaceTime
-        do throws(CheckpointError) {
-            trained = try TrainedSpaceTime(checkpoint)
-        } catch {
-            throw .checkpoint(error)
-        }
-        let configuration = trained.network.configuration
-        guard configuration.lag == task.lag, configuration.horizon == task.horizon,
-            configuration.variates == 1
-        else { throw .description }
-        guard trained.parameters.values.allSatisfy({ $0.isFinite }) else {
-            throw .tensor("spacetime")
-        }
-        return trained
     }
 
     private static func calibrator(
@@ -196,7 +162,7 @@ extension FittedPipeline {
 
 extension Checkpoint {
     /// The tensor `name`, of the expected shape (nil for any extent) and finite.
-    fileprivate func finite<S: Scalar>(
+    func finite<S: Scalar>(
         _ name: String, _ shape: [Int?], of: S.Type
     ) throws(PipelineDecodingError) -> Tensor<S> {
         let found: Tensor<S>

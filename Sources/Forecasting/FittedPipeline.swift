@@ -14,6 +14,8 @@ package struct FittedPipeline: Sendable {
     package var family: Family { report.family }
     package var task: ForecastTask { report.task }
     package var standardiser: Standardiser { report.standardiser }
+    /// The longest horizon that this model forecasts, in steps.
+    package var stepsMaximum: Int { forecaster.stepsMaximum ?? ForecastTask.horizonMaximum }
 
     /// A forecast, and what was done to the history to make it.
     package struct Diagnosed: Sendable {
@@ -27,8 +29,8 @@ package struct FittedPipeline: Sendable {
 
     /// Forecasts the steps after the last observation of a history.
     ///
-    /// A ridge model forecasts up to the horizon it was fitted for; the other families go on, with
-    /// intervals that are extrapolated beyond the calibrated horizon.
+    /// A ridge model, and an ensemble with one, forecasts up to the horizon it was fitted for; the
+    /// others go on, with intervals that are extrapolated beyond the calibrated horizon.
     ///
     /// - Parameters:
     ///   - history: On the step of the fitted series; rows that are missing at the end are passed

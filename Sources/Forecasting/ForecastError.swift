@@ -19,6 +19,8 @@ package enum ForecastError: Error, Equatable, Sendable {
     case bordersOutsideSeries(rows: Int, asked: Int)
     /// The model's output is not finite or grows without bound.
     case diverged(Family)
+    /// No combination of models is better than the best one.
+    case noEnsemble
 }
 
 extension ForecastError: CustomStringConvertible {
@@ -54,6 +56,8 @@ extension ForecastError: CustomStringConvertible {
             "The split asks for \(asked) rows, but the series has \(rows)."
         case .diverged(let family):
             "The \(family.rawValue) model diverged, so it gives no forecast."
+        case .noEnsemble:
+            "No combination of the models is better than the best of them."
         }
     }
 }

@@ -3,14 +3,18 @@ import Tensors
 /// A fitted model of any family: scaled windows in, scaled forecasts out.
 enum Forecaster: Sendable {
     case seasonalNaive(SeasonalNaive)
+    case ets(ETSForecaster)
     case ridge(RidgeForecaster)
     case spacetime(SpaceTimeForecaster)
+    case ensemble(EnsembleForecaster)
 
     var family: Family {
         switch self {
         case .seasonalNaive: .seasonalNaive
+        case .ets: .ets
         case .ridge: .ridge
         case .spacetime: .spacetime
+        case .ensemble: .ensemble
         }
     }
 
@@ -18,16 +22,20 @@ enum Forecaster: Sendable {
     var parameterCount: Int {
         switch self {
         case .seasonalNaive: 0
+        case .ets(let ets): ets.parameters.count(ets.form)
         case .ridge(let ridge): ridge.weights.count
         case .spacetime(let spacetime): spacetime.trained.record.parameters
+        case .ensemble(let ensemble):
+            ensemble.members.reduce(ensemble.members.count - 1) { $0 + $1.parameterCount }
         }
     }
 
     /// The longest horizon; nil where there is none.
     var stepsMaximum: Int? {
         switch self {
-        case .seasonalNaive, .spacetime: nil
+        case .seasonalNaive, .ets, .spacetime: nil
         case .ridge(let ridge): ridge.horizon
+        case .ensemble(let ensemble): ensemble.members.compactMap(\.stepsMaximum).min()
         }
     }
 
@@ -45,6 +53,8 @@ enum Forecaster: Sendable {
             return starts.flatMap {
                 naive.forecast(series, origin: $0 + lag - 1, steps: steps)
             }
+        case .ets(let ets):
+            return starts.flatMap { ets.forecast(series, window: $0..<($0 + lag), steps: steps) }
         case .ridge(let ridge):
             precondition(
                 lag == ridge.lag && steps <= ridge.horizon, "Ridge: lag \(lag), steps \(steps)")
@@ -55,6 +65,10 @@ enum Forecaster: Sendable {
             }
         case .spacetime(let spacetime):
             return spacetime.forecast(series, starts: starts, steps: steps)
+        case .ensemble(let ensemble):
+            return ensemble.combined {
+                $0.forecast(series, starts: starts, lag: lag, steps: steps)
+            }
         }
     }
 
@@ -69,10 +83,14 @@ enum Forecaster: Sendable {
         switch self {
         case .seasonalNaive(let naive):
             return starts.map { series[naive.source(origin: $0 + lag - 1, step: 1)] }
+        case .ets(let ets):
+            return starts.flatMap { ets.forecast(series, window: $0..<($0 + lag), steps: 1) }
         case .ridge(let ridge):
             return starts.map { ridge.next(series, start: $0) }
         case .spacetime(let spacetime):
             return spacetime.forecast(series, starts: starts, steps: 1)
+        case .ensemble(let ensemble):
+            return ensemble.combined { $0.next(series, starts: starts, lag: lag) }
         }
     }
 }

@@ -31,12 +31,19 @@ package struct ModelSelection: Hashable, Sendable {
         }
         let best = reports[winner]
         let others = reports.indices.filter { $0 != winner }.map {
-            "\(reports[$0].family.rawValue) \(Self.short(reports[$0].validationMSE))"
+            "\(reports[$0].family.rawValue) \(reports[$0].validationMSE.short)"
         }
         reason =
             "\(best.family.rawValue) has the least validation error of those that may go live: "
-            + "MSE \(Self.short(best.validationMSE)) on \(best.validationWindows) windows"
+            + "MSE \(best.validationMSE.short) on \(best.validationWindows) windows"
             + (others.isEmpty ? "." : "; others: \(others.joined(separator: ", ")).")
+            + Self.composition(of: best)
+    }
+
+    /// What an ensemble is made of, and how it won; empty for other families.
+    private static func composition(of report: FitReport) -> String {
+        guard let members = report.settings["members"] else { return "" }
+        return " It is \(members)." + (report.settings["heldOut"].map { " \($0)" } ?? "")
     }
 
     private static func verdict(_ report: FitReport) -> Verdict {
@@ -46,18 +53,9 @@ package struct ModelSelection: Hashable, Sendable {
         let (mse, naive) = (report.validationMSE, report.seasonalNaiveMSE)
         guard mse.isFinite else { return verdict(false, "It diverged.") }
         if report.family == .seasonalNaive { return verdict(true, "It is the baseline.") }
-        let compared = "MSE \(short(mse)) against \(short(naive)) of seasonal-naive"
+        let compared = "MSE \(mse.short) against \(naive.short) of seasonal-naive"
         return mse < naive
             ? verdict(true, "It beats the baseline on validation: \(compared).")
             : verdict(false, "It does not beat the baseline on validation: \(compared).")
-    }
-
-    /// Four significant digits or so; the exact number stays in the report.
-    private static func short(_ value: Double) -> String {
-        guard value.isFinite, value != 0 else { return "\(value)" }
-        var factor = 1e4
-        var size = abs(value)
-        while size >= 10, factor > 1 { (size, factor) = (size / 10, factor / 10) }
-        return "\((value * factor).rounded() / factor)"
     }
 }

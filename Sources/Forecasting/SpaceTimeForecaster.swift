@@ -42,14 +42,9 @@ struct SpaceTimeForecaster: Sendable {
             let trained = try trainer.train(
                 series: prepared.inputs.map { Float($0) },
                 trainStarts: prepared.plan.train.starts,
-                validationStarts: prepared.plan.validation.starts, clock: options.clock
-            ) { now in
-                try progress(
-                    FitProgress(
-                        family: .spacetime,
-                        fraction: Double(now.step) / Double(max(1, now.stepsMaximum)),
-                        validationLoss: now.validationError, secondsLeft: now.secondsLeft))
-            }
+                validationStarts: prepared.plan.validation.starts, clock: options.clock,
+                checkpoints: options.checkpoints
+            ) { now in try progress(FitProgress(now)) }
             return SpaceTimeForecaster(trained)
         } catch is TrainingError {
             throw ForecastError.diverged(.spacetime)
@@ -63,6 +58,7 @@ struct SpaceTimeForecaster: Sendable {
             "batch": "\(options.batch)", "bestEpoch": "\(record.bestEpoch)",
             "epochs": "\(record.epochs.count)", "epochsMaximum": "\(options.epochsMaximum)",
             "patience": "\(options.patience)", "rate": "\(options.rate)",
+            "transform": trained.network.configuration.transform.rawValue,
             "weightDecay": "\(options.weightDecay)",
         ]
     }

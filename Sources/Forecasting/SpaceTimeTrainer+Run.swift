@@ -13,30 +13,43 @@ struct SpaceTimeTrainingRun {
     private var parameters: Parameters<Float>
     private var gradient: Parameters<Float>
     private var optimiser: AdamW<Float>
+    private let validationStarts: [Int]
+    /// Of this training and of the states it can go on from.
+    let fingerprint: TrainingFingerprint
+    /// Its windows in the order of this epoch.
     private var order: [Int]
     private var shuffling: RandomStream
     private var dropping: RandomStream
     private var best: Parameters<Float>?
     private var record = TrainingRecord()
     private var epochLoss = 0.0
-    private var epochSteps = 0
+    private var stopwatch = Stopwatch(ContinuousClock())
+    private var checkpoints: TrainingCheckpoints?
+    private var secondsAtSave = 0.0
     /// Whole epochs so far.
-    private(set) var epoch = 0
+    var epoch: Int { record.epochs.count }
     /// Whole epochs since the best one.
-    private(set) var epochsSinceBest = 0
+    var epochsSinceBest: Int { epoch - record.bestEpoch }
+    /// Steps of the epoch that has begun.
+    private var epochSteps: Int { optimiser.step - epoch * stepsPerEpoch }
 
     /// What randomness is drawn for, each from a stream of its own.
     private enum Purpose: UInt64 {
         case fixedKernels, weights, order, dropout
     }
 
-    init(_ trainer: SpaceTimeTrainer, series: [Float], trainStarts: [Int]) {
+    init(
+        _ trainer: SpaceTimeTrainer, series: [Float], trainStarts: [Int], validationStarts: [Int]
+    ) {
         let options = trainer.options
         let random = RandomStream(seed: options.seed)
         var kernels = random.stream(Purpose.fixedKernels.rawValue)
         var weights = random.stream(Purpose.weights.rawValue)
         self.trainer = trainer
         self.series = series
+        self.validationStarts = validationStarts
+        fingerprint = trainer.fingerprint(
+            series: series, trainStarts: trainStarts, validationStarts: validationStarts)
         order = trainStarts
         batch = min(options.batch, trainStarts.count)
         stepsPerEpoch = min(trainStarts.count, max(batch, options.windowsPerEpochMaximum)) / batch
@@ -54,15 +67,26 @@ struct SpaceTimeTrainingRun {
             network, batch: batch, training: true, team: Team(threads: options.threads))
     }
 
-    /// All steps of one epoch, over the windows in a new random order. What is left after the last
-    /// whole batch has its turn in another epoch.
-    mutating func trainEpoch(
-        _ stopwatch: Stopwatch, _ progress: (TrainingProgress) throws -> Void
-    ) throws {
+    /// Starts the clock.
+    mutating func begin(_ clock: any Clock<Duration>, _ checkpoints: TrainingCheckpoints?) {
+        stopwatch = Stopwatch(clock)
+        stopwatch.secondsBefore = record.seconds
+        secondsAtSave = record.seconds
+        self.checkpoints = checkpoints
+    }
+
+    /// All further steps of one epoch, over the windows in a new random order. What is left after the
+    /// last whole batch has its turn in another epoch.
+    mutating func trainEpoch(_ progress: (TrainingProgress) throws -> Void) throws {
         let auxiliary = epoch < trainer.configuration.auxiliaryEpochs
-        (epochLoss, epochSteps) = (0, 0)
-        shuffling.shuffle(&order)
-        for step in 0..<stepsPerEpoch {
+        pass.isTargetDetached = SpaceTimeNetwork.isTargetDetached(
+            afterEpochs: epoch, deviation: record.epochs.last?.encodedDeviation ?? .infinity)
+        if epochSteps == 0 {
+            epochLoss = 0
+            shuffling.shuffle(&order)
+        }
+        while epochSteps < stepsPerEpoch {
+            let step = epochSteps
             pass.load(
                 series: series, starts: order[step * batch..<(step + 1) * batch], futures: true)
             pass.prepare(parameters)
@@ -72,17 +96,15 @@ struct SpaceTimeTrainingRun {
                 throw TrainingError.diverged(epoch: epoch + 1, step: optimiser.step)
             }
             epochLoss += loss
-            epochSteps += 1
-            if step % SpaceTimeTrainer.stepsPerReport == 0 {
-                try progress(self.progress(stopwatch))
-            }
+            if step % SpaceTimeTrainer.stepsPerReport == 0 { try progress(self.progress) }
+            try saveIfDue(after: 1)
         }
-        epoch += 1
     }
 
     /// Measures the error over all validation windows, and keeps the weights if they are the best and
-    /// their closed loop does not grow.
-    mutating func validate(_ starts: [Int], _ stopwatch: Stopwatch) {
+    /// their closed loop does not grow. Heads that begin to grow are damped before the next epoch.
+    mutating func validate() throws {
+        let starts = validationStarts
         pass.prepare(parameters)
         var squares = 0.0
         for start in stride(from: 0, to: starts.count, by: batch) {
@@ -94,40 +116,90 @@ struct SpaceTimeTrainingRun {
         }
         let horizon = trainer.configuration.horizon
         let error = squares / Double(starts.count * horizon)
+        guard error.isFinite else {
+            throw TrainingError.diverged(epoch: epoch + 1, step: optimiser.step)
+        }
         let response = network.largestResponse(parameters, horizon: 4 * horizon)
         record.epochs.append(
             TrainingRecord.Epoch(
-                trainLoss: epochLoss / Double(epochSteps), validationError: error,
+                trainLoss: epochLoss / Double(stepsPerEpoch), validationError: error,
                 largestResponse: min(response, .greatestFiniteMagnitude),
-                seconds: stopwatch.seconds))
+                encodedDeviation: pass.encodedDeviation, seconds: stopwatch.seconds))
         if error < record.bestError, response <= SpaceTimeTrainer.responseMaximum {
             record.bestEpoch = epoch
             record.bestError = error
             best = parameters
-            epochsSinceBest = 0
-        } else {
-            epochsSinceBest += 1
         }
+        _ = network.dampGrowingHeads(&parameters, horizon: 4 * horizon)
+        // Less is lost with a state at an epoch's end: it holds the validation as well.
+        try saveIfDue(after: 0.25)
     }
 
-    func progress(_ stopwatch: Stopwatch) -> TrainingProgress {
+    var progress: TrainingProgress {
         let steps = stepsPerEpoch * trainer.options.epochsMaximum
         let done = optimiser.step
+        let loss =
+            epochSteps == 0
+            ? record.epochs.last?.trainLoss ?? 0 : epochLoss / Double(epochSteps)
         return TrainingProgress(
-            epoch: min(
-                epoch + (epochSteps == stepsPerEpoch ? 0 : 1), trainer.options.epochsMaximum),
+            epoch: min(epoch + (epochSteps == 0 ? 0 : 1), trainer.options.epochsMaximum),
             epochsMaximum: trainer.options.epochsMaximum, step: done, stepsMaximum: steps,
-            trainLoss: epochSteps == 0 ? 0 : epochLoss / Double(epochSteps),
-            validationError: record.epochs.last?.validationError,
+            trainLoss: loss, validationError: record.epochs.last?.validationError,
             secondsLeft: stopwatch.seconds / Double(max(1, done)) * Double(steps - done))
     }
 
-    func result(_ stopwatch: Stopwatch) throws -> TrainedSpaceTime {
-        guard let best else { throw TrainingError.unstable }
-        var record = record
+    mutating func result() throws -> TrainedSpaceTime {
         record.seconds = stopwatch.seconds
         record.parameters = network.layout.count
+        guard let best else { throw TrainingError.unstable }
+        if let checkpoints { try checkpoints.save(state) }
         return TrainedSpaceTime(
             network: network, parameters: best, options: trainer.options, record: record)
+    }
+
+    // MARK: States
+
+    private var state: TrainingState {
+        TrainingState(
+            fingerprint: fingerprint, parameters: parameters.values, best: best?.values,
+            memory: optimiser.memory, epochLoss: epochSteps == 0 ? 0 : epochLoss, record: record,
+            stepsMaximum: stepsPerEpoch * trainer.options.epochsMaximum,
+            epochsMaximum: trainer.options.epochsMaximum)
+    }
+
+    private mutating func saveIfDue(after share: Double) throws {
+        guard let checkpoints else { return }
+        let seconds = stopwatch.seconds
+        guard seconds - secondsAtSave >= share * (checkpoints.interval / .seconds(1)) else {
+            return
+        }
+        secondsAtSave = seconds
+        record.seconds = seconds
+        try checkpoints.save(state)
+    }
+
+    /// Takes the place that an earlier run had come to. The order of the windows and the keys of dropout
+    /// follow from the seed and the number of steps, so they are drawn again.
+    mutating func resume(_ state: TrainingState) throws(TrainingStateError) {
+        guard state.fingerprint == fingerprint else { throw .otherTraining }
+        let (count, steps) = (network.layout.count, state.step)
+        let (epochs, record) = (state.record.epochs.count, state.record)
+        let begun = steps - epochs * stepsPerEpoch
+        guard state.parameters.count == count, state.memory.first.count == count,
+            state.best.map({ $0.count == count }) ?? true,
+            (0...stepsPerEpoch).contains(begun), epochs <= trainer.options.epochsMaximum,
+            (0...epochs).contains(record.bestEpoch), (record.bestEpoch == 0) == (state.best == nil)
+        else { throw .malformed }
+        parameters.values = state.parameters
+        if let values = state.best {
+            var weights = parameters
+            weights.values = values
+            best = weights
+        }
+        optimiser.resume(state.memory)
+        epochLoss = state.epochLoss
+        self.record = record
+        for _ in 0..<(epochs + (begun > 0 ? 1 : 0)) { shuffling.shuffle(&order) }
+        for _ in 0..<steps { _ = dropping.next() }
     }
 }

@@ -12,6 +12,9 @@ package struct TrainingRecord: Sendable, Equatable, Codable {
         package let validationError: Double
         /// Of the closed loop to a unit state, within four times the horizon.
         package let largestResponse: Double
+        /// Of what the encoder gave to the decoder over the last validation windows; nil in records
+        /// from before it was measured.
+        package let encodedDeviation: Double?
         /// Since the training began.
         package let seconds: Double
     }
@@ -64,9 +67,9 @@ package struct TrainedSpaceTime: Sendable {
         let windows = network.preprocess.windows
         checkpoint.tensors[Key.windows] = .init(
             shape: [windows.count / 4, 4], values: .integer(windows))
-        checkpoint.metadata[Key.configuration] = Self.text(network.configuration)
-        checkpoint.metadata[Key.options] = Self.text(options)
-        checkpoint.metadata[Key.record] = Self.text(record)
+        checkpoint.metadata[Key.configuration] = TrainingRecord.json(network.configuration)
+        checkpoint.metadata[Key.options] = TrainingRecord.json(options)
+        checkpoint.metadata[Key.record] = TrainingRecord.json(record)
         return checkpoint
     }
 
@@ -84,15 +87,6 @@ package struct TrainedSpaceTime: Sendable {
             network: network, parameters: try Parameters(network.layout, from: checkpoint),
             options: try Self.value(Key.options, checkpoint),
             record: try Self.value(Key.record, checkpoint))
-    }
-
-    private static func text(_ value: some Encodable) -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys]
-        guard let data = try? encoder.encode(value) else {  // Finite numbers and texts always do.
-            preconditionFailure("TrainedSpaceTime: a value that JSON cannot express")
-        }
-        return String(decoding: data, as: UTF8.self)
     }
 
     private static func value<Value: Decodable>(_ key: String, _ checkpoint: Checkpoint)
@@ -114,5 +108,17 @@ extension SpaceTimeConfiguration {
             && (1...1 << 8).contains(groups)
             && (2...1 << 12).contains(d) && (1...64).contains(encoderBlocks)
             && (1...64).contains(variates) && dropout >= 0 && dropout < 1
+    }
+}
+
+extension TrainingRecord {
+    /// A value as JSON, with its keys in order.
+    static func json(_ value: some Encodable) -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys]
+        guard let data = try? encoder.encode(value) else {  // Finite numbers and texts always do.
+            preconditionFailure("TrainingRecord: a value that JSON cannot express")
+        }
+        return String(decoding: data, as: UTF8.self)
     }
 }

@@ -48,10 +48,7 @@ extension FolderConnector {
     /// The files that make a recording: the one that was found first.
     private static func files(of file: SourceFile) throws -> [String] {
         guard file.kind == .wfdb else { return [file.path] }
-        let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: file.path)))
-        let folder = (file.path as NSString).deletingLastPathComponent
-        let names = try WFDBReader.signalFiles(ofHeader: bytes, named: file.name)
-        return [file.path] + names.map { (folder as NSString).appendingPathComponent($0) }
+        return try WFDBReader().files(ofRecord: file.path)
     }
 
     private func read(_ file: SourceFile) throws -> Recording {
@@ -89,8 +86,9 @@ extension FolderConnector {
             case .checksum(let channel, _, _):
                 "channel \(channel + 1) does not match its checksum"
             case .gap(let after, let seconds): "\(seconds) s are missing after \(after) s"
+            case .segmentUnread(let name): "the segment \(name.prefix(40)) cannot be read"
             case .unreadableStart: "the start is no time"
-            case .uncalibrated, .annotationsLeftAside: nil
+            case .uncalibrated, .rescaled, .annotationsLeftAside: nil
             }
         }
     }

@@ -45,15 +45,34 @@ package struct JobContext: Sendable {
     /// - Parameters:
     ///   - fraction: How much is done, in 0...1; nil where nobody knows.
     ///   - note: A few words for the operator, without sample values.
-    package func report(fraction: Double?, note: String) {
-        control.report(Progress(fraction: fraction, note: note))
+    ///   - measures: Numbers by name, such as losses; those that are not finite are left out.
+    package func report(fraction: Double?, note: String, measures: [String: Double] = [:]) {
+        control.report(Progress(fraction: fraction, note: note, measures: measures))
     }
 }
 
 /// What a run says about itself.
-struct Progress: Codable, Equatable, Sendable {
+struct Progress: Encodable, Equatable, Sendable {
     var fraction: Double?
     var note: String
+    var measures: [String: Double] = [:]
+
+    private struct Key: CodingKey {
+        let stringValue: String
+        var intValue: Int? { nil }
+        init(stringValue: String) { self.stringValue = stringValue }
+        init?(intValue: Int) { nil }
+    }
+
+    /// One flat object.
+    func encode(to encoder: any Encoder) throws {
+        var values = encoder.container(keyedBy: Key.self)
+        for (name, number) in measures where number.isFinite {
+            try values.encode(number, forKey: Key(stringValue: name))
+        }
+        try values.encodeIfPresent(fraction, forKey: Key(stringValue: "fraction"))
+        try values.encode(note, forKey: Key(stringValue: "note"))
+    }
 
     /// A JSON object; nil for a fraction that is no number.
     var json: String? {

@@ -48,10 +48,31 @@ package struct AdamW<S: Scalar>: Sendable {
     package let epsilon = 1e-8
     /// Names whose peak rate is limited, and by what: the dynamics of diagonal state spaces.
     package let rateLimits: [String: Double]
-    private var first: [S]
-    private var second: [S]
+    /// What an update depends on besides the parameters and their gradient.
+    package private(set) var memory: Memory
+
     /// Updates made so far.
-    package private(set) var step = 0
+    package var step: Int { memory.step }
+
+    /// The moving averages of all updates so far.
+    package struct Memory: Sendable, Equatable {
+        /// Of the gradient, `[layout.count]`.
+        package fileprivate(set) var first: [S]
+        /// Of its square, `[layout.count]`.
+        package fileprivate(set) var second: [S]
+        /// Updates made so far.
+        package fileprivate(set) var step: Int
+
+        /// Traps unless both averages have as many numbers, and the steps are not below 0.
+        package init(first: [S], second: [S], step: Int) {
+            precondition(
+                first.count == second.count && step >= 0,
+                "AdamW: \(first.count) and \(second.count) averages after \(step) steps")
+            self.first = first
+            self.second = second
+            self.step = step
+        }
+    }
 
     package init(
         _ layout: ParameterLayout, schedule: LearningRateSchedule, weightDecay: Double,
@@ -61,8 +82,16 @@ package struct AdamW<S: Scalar>: Sendable {
         self.weightDecay = weightDecay
         self.clip = clip
         self.rateLimits = rateLimits
-        first = [S](repeating: 0, count: layout.count)
-        second = first
+        let zeros = [S](repeating: 0, count: layout.count)
+        memory = Memory(first: zeros, second: zeros, step: 0)
+    }
+
+    /// Goes on where another optimiser of the same layout stopped.
+    package mutating func resume(_ memory: Memory) {
+        precondition(
+            memory.first.count == self.memory.first.count,
+            "AdamW: \(memory.first.count) averages for \(self.memory.first.count) parameters")
+        self.memory = memory
     }
 
     /// One update; returns the gradient's norm before clipping and the rate that was used.
@@ -72,7 +101,7 @@ package struct AdamW<S: Scalar>: Sendable {
         precondition(parameters.layout == gradient.layout, "AdamW: a gradient of another model")
         let norm = gradient.values.euclideanNorm
         let fraction = schedule.fraction(at: step)
-        step += 1
+        memory.step += 1
         var numbers = AdamWStep(
             factor: min(1, clip / (norm + 1e-6)), rate: 0, decay: 0, beta1: beta1, beta2: beta2,
             correction1: 1 - pow(beta1, Double(step)), correction2: 1 - pow(beta2, Double(step)),
@@ -82,7 +111,8 @@ package struct AdamW<S: Scalar>: Sendable {
             numbers.rate = min(schedule.peak, limit) * fraction
             numbers.decay = slot.isDecayed ? weightDecay : 0
             adamW(
-                &parameters.values, gradient.values, &first, &second, slot.range, numbers)
+                &parameters.values, gradient.values, &memory.first, &memory.second, slot.range,
+                numbers)
         }
         return (norm, schedule.peak * fraction)
     }

@@ -54,12 +54,23 @@ package struct KernelMemory: Sendable {
     let dnormalised: Panel  // [kernels, d]
     let length: Int
 
-    package init(_ layout: inout WorkspaceLayout, kernels: Int, d: Int, length: Int) {
+    /// - Parameters:
+    ///   - layout: Where memory is planned.
+    ///   - kernels: How many.
+    ///   - d: Length of a, b and c.
+    ///   - length: Of a kernel.
+    ///   - keepsStates: Whether the states of all kernels are kept; without them, kernels are made in
+    ///     a thread's `KernelStates`, and their adjoint computes the states once more.
+    package init(
+        _ layout: inout WorkspaceLayout, kernels: Int, d: Int, length: Int,
+        keepsStates: Bool = true
+    ) {
+        let kept = keepsStates ? kernels * length : 0
         normalised = layout.reserve(kernels, d)
-        states = layout.reserve(kernels * length, d)
+        states = layout.reserve(kept, d)
         kernel = layout.reserve(kernels, length)
         gradient = layout.reserve(kernels, length)
-        dstates = layout.reserve(kernels * length, d)
+        dstates = layout.reserve(kept, d)
         dnormalised = layout.reserve(kernels, d)
         self.length = length
     }

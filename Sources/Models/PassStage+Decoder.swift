@@ -167,7 +167,7 @@ extension PassStage {
             decoder.filter.backward(
                 w: w, first: dopen, second: next, dstates: dstates, into: z, length: lag, filters,
                 scratch.gradient, work)
-            for start in stride(from: 0, to: z.rows, by: lag) {
+            for start in stride(from: 0, to: z.rows, by: lag) where !isTargetDetached {
                 work.add(
                     next.rows(start + range.lowerBound..<start + range.upperBound),
                     to: z.rows(start + range.lowerBound + 1..<start + range.upperBound + 1),

@@ -26,6 +26,8 @@ struct PassStage<S: Scalar>: TeamWork {
     let isTraining: Bool
     /// Whether the decoder runs open-loop as well.
     let auxiliary: Bool
+    /// Whether what the next inputs are compared with receives no gradient.
+    let isTargetDetached: Bool
     let dropout: PassDropouts
 
     var lag: Int { network.configuration.lag }
@@ -69,7 +71,7 @@ extension PassStage {
         network.filterInputs(windows, stride: batchMaximum, memory, scratch, work)
         for window in windows {
             network.preprocessInput(window, stride: batchMaximum, memory, scratch, work)
-            network.scanInput(window, stride: batchMaximum, encoder, scratch, work)
+            network.scanInput(window, stride: batchMaximum, memory, scratch, work)
             network.mix(
                 0, window, residual: scratch.preprocessed, encoder, scratch, dropout(0, window),
                 work)
@@ -109,7 +111,7 @@ extension PassStage {
             if index == 0 {
                 network.preprocessInput(window, stride: batchMaximum, memory, scratch, work)
                 network.scanInputBackward(
-                    window, stride: batchMaximum, encoder, scratch, gradient, work)
+                    window, stride: batchMaximum, memory, scratch, gradient, work)
             } else {
                 let scanned = encoder.scanned.window(window)
                 for block in 0..<scanned.count {

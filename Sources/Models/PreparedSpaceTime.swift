@@ -49,32 +49,3 @@ package final class PreparedSpaceTime: Sendable {
         }
     }
 }
-
-extension SpaceTimeNetwork {
-    /// The largest response of any channel's closed loop to a unit state within `horizon` steps.
-    ///
-    /// It stays near 1 while the loop is stable; a model in which it grows must not be published.
-    package func largestResponse<S>(_ parameters: Parameters<S>, horizon: Int) -> Double {
-        let d = configuration.d
-        var layout = WorkspaceLayout()
-        let flat = layout.reserve(1, parameters.layout.count)
-        let columns = layout.reserve(4, d)
-        let rows = layout.reserve(horizon, d)
-        let work = Workspace<S>(layout)
-        work.load(flat, from: parameters.values)
-        var largest = 0.0
-        for head in 0..<decoder.heads {
-            for (index, slot) in [decoder.a, decoder.b, decoder.c, decoder.k].enumerated() {
-                work.normalise(slot.panel(in: flat).row(head), into: columns.row(index))
-            }
-            work.forecastRows(
-                a: columns.row(0), b: columns.row(1), c: columns.row(2), k: columns.row(3),
-                into: rows)
-            let gain = abs(Double(work[decoder.gain.panel(in: flat), 0, head]))
-            let magnitude = Double(Tensor([rows.count], work.values(rows)).largestMagnitude)
-            guard magnitude.isFinite else { return .infinity }
-            largest = max(largest, gain * magnitude)
-        }
-        return largest
-    }
-}

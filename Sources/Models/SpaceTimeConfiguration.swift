@@ -23,13 +23,23 @@ package struct SpaceTimeConfiguration: Sendable, Equatable, Codable {
         package init() {}
     }
 
+    /// How the channels of the first block come from the variates.
+    package enum Embedding: String, Sendable, Codable, CaseIterable {
+        /// Every group sees every variate as it is.
+        case repeated
+        /// A trained linear map makes the channels, whatever the number of variates.
+        case linear
+    }
+
     /// Steps that the network sees.
     package var lag: Int
     /// Steps that it is trained to forecast.
     package var horizon: Int
     /// Series that are seen and forecast together; 1 shares the model between series instead.
     package var variates = 1
-    /// Kernels of the first block; each drives eight channels per variate.
+    /// `repeated` where nil, as in networks that were stored before there was a choice.
+    package var embedding: Embedding?
+    /// Kernels of the first block; each drives eight channels, per variate where those are repeated.
     package var groups: Int
     /// Length of every state-space vector.
     package var d: Int
@@ -42,8 +52,12 @@ package struct SpaceTimeConfiguration: Sendable, Equatable, Codable {
     /// forecast alone is. The published code does so after its first epoch.
     package var auxiliaryEpochs = 1
 
+    /// Signals that the first block's kernels work on: the variates, and behind a trained embedding the
+    /// constant 1 for its bias.
+    var sources: Int { variates + (embedding == .linear ? 1 : 0) }
+
     /// Channels of the encoder.
-    package var width: Int { groups * 8 * variates }
+    package var width: Int { groups * 8 * (embedding == .linear ? 1 : variates) }
 
     package init(
         lag: Int, horizon: Int, groups: Int, d: Int, dropout: Double = 0.25,
@@ -57,13 +71,11 @@ package struct SpaceTimeConfiguration: Sendable, Equatable, Codable {
         self.transform = transform
     }
 
-    /// 64 channels and 32 states, trained on the forecast alone: minutes on two cores.
+    /// 64 channels and 32 states: minutes on two cores.
     ///
-    /// Chosen by the validation error on ETTh1, see ops/decisions/0010.
+    /// Chosen by the validation errors on ETTh1 and ETTh2, see ops/decisions/0016.
     package static func cpuDefault(lag: Int, horizon: Int) -> Self {
-        var configuration = Self(lag: lag, horizon: horizon, groups: 8, d: 32)
-        configuration.auxiliaryEpochs = 0
-        return configuration
+        Self(lag: lag, horizon: horizon, groups: 8, d: 32)
     }
 
     /// The published sizes: 128 channels and 64 states; published training starts at a rate of 1e-3.

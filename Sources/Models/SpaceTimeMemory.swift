@@ -31,6 +31,7 @@ struct SpaceTimeMemory: Sendable {
         let skip: Panel  // [blocks, 16]
         let bias: Panel  // [blocks, 16]
         let weights: Panel  // [channels, channels]: outputs by inputs
+        let embedding: Panel  // [width, sources], of the first block behind a trained embedding
     }
 
     /// The decoder and the head.
@@ -60,7 +61,7 @@ struct SpaceTimeMemory: Sendable {
     let gradient: Panel  // [1, parameters]
     let windows: Panel  // [variates·windows, lag]
     let futures: Panel  // [variates·windows, horizon]
-    let inputs: Panel  // [variates·windows, lag], transformed
+    let inputs: Panel  // [sources·windows, lag], transformed
     let encoders: [Encoder]
     let decoder: Decoder
     let forecasts: Panel  // [variates·windows, horizon]
@@ -95,7 +96,7 @@ struct SpaceTimeMemory: Sendable {
         gradient = layout.reserve(trained, network.layout.count)
         windows = layout.reserve(rows, lag)
         futures = layout.reserve(rows, horizon)
-        inputs = layout.reserve(rows, lag)
+        inputs = layout.reserve(c.sources * batch, lag)
         encoders = network.blocks.indices.map { index in
             Encoder(&layout, network, index, batch: batch, training: training)
         }
@@ -136,7 +137,8 @@ extension SpaceTimeMemory.Encoder {
         let c = network.configuration
         let blocks = Blocks.count(channels: c.width)
         let filter = network.blocks[index].ssm.filter
-        let (channels, rows) = index == 0 ? (c.groups, c.variates * batch) : (c.width, batch)
+        let (channels, rows) = index == 0 ? (c.groups, c.sources * batch) : (c.width, batch)
+        let embedded = index == 0 && network.embedding != nil ? c.width : 0
         self.filter = filter
         filters = (0..<filter.blocks).map { _ in FilterMemory(&layout, filter) }
         filtered = Blocks(&layout, channels: channels, windows: rows, length: c.lag)
@@ -156,7 +158,8 @@ extension SpaceTimeMemory.Encoder {
                 },
                 skip: layout.reserve(blocks, Blocks.channels),
                 bias: layout.reserve(blocks, Blocks.channels),
-                weights: layout.reserve(blocks * Blocks.channels, blocks * Blocks.channels))
+                weights: layout.reserve(blocks * Blocks.channels, blocks * Blocks.channels),
+                embedding: layout.reserve(embedded, c.sources))
         }
     }
 }
@@ -198,7 +201,8 @@ extension SpaceTimeMemory.Decoder {
 struct SpaceTimeScratch: Sendable {
     let input: Panel  // [windows of an item·lag, 16]
     let signals: Panel  // [width, lag]
-    let convolved: Panel  // [groups·variates, lag]
+    let convolved: Panel  // [groups·sources, lag]
+    let embedded: EmbeddingScratch?
     let sums: Panel  // [1, 2·(lag + 1)]
     let preprocessed: BlockColumn
     let activated: BlockColumn
@@ -219,7 +223,8 @@ struct SpaceTimeScratch: Sendable {
         let together = min(batch, SpaceTimeMemory.windowsPerItem)
         input = layout.reserve(together * c.lag, Blocks.channels)
         signals = layout.reserve(c.width, c.lag)
-        convolved = layout.reserve(c.groups * c.variates, c.lag)
+        convolved = layout.reserve(c.groups * c.sources, c.lag)
+        embedded = network.embedding.map { _ in EmbeddingScratch(&layout, c) }
         sums = layout.reserve(1, 2 * (c.lag + 1))
         preprocessed = BlockColumn(&layout, channels: c.width, length: c.lag)
         activated = BlockColumn(&layout, channels: c.width, length: c.lag)

@@ -25,9 +25,10 @@ extension SpaceTimeNetwork {
     /// The adjoint of `scanInput`: adds to the gradient of the skip, and puts that of the kernels'
     /// responses in their place.
     func scanInputBackward<S>(
-        _ window: Int, stride: Int, _ encoder: SpaceTimeMemory.Encoder,
-        _ scratch: SpaceTimeScratch, _ gradient: SpaceTimeMemory.EncoderShare, _ work: Workspace<S>
+        _ window: Int, stride: Int, _ memory: SpaceTimeMemory, _ scratch: SpaceTimeScratch,
+        _ gradient: SpaceTimeMemory.EncoderShare, _ work: Workspace<S>
     ) {
+        let encoder = memory.encoders[0]
         for block in 0..<scratch.slopes.count {
             let ds = scratch.slopes.block(block)
             work.addSums(
@@ -38,9 +39,13 @@ extension SpaceTimeNetwork {
                 into: scratch.signals.rows(
                     first..<min(configuration.width, first + Blocks.channels)))
         }
-        for variate in 0..<configuration.variates {
+        if let embedding, let embedded = scratch.embedded {
+            embeddingBackward(
+                embedding, window, stride: stride, memory, scratch, embedded, gradient, work)
+        }
+        for variate in 0..<configuration.sources {
             let convolved = convolved(of: variate, scratch)
-            for g in 0..<configuration.groups {
+            for g in 0..<configuration.groups where embedding == nil {
                 preprocess.backward(
                     group: g, channels(of: g, variate, in: scratch.signals),
                     into: convolved.row(g), scratch: scratch.sums, work)
@@ -61,7 +66,7 @@ extension SpaceTimeNetwork {
         _ scratch: SpaceTimeScratch, _ gradient: SpaceTimeMemory.EncoderShare, _ work: Workspace<S>
     ) {
         let together = SpaceTimeMemory.windowsPerItem
-        for variate in 0..<configuration.variates {
+        for variate in 0..<configuration.sources {
             for start in Swift.stride(
                 from: windows.lowerBound, to: windows.upperBound, by: together)
             {
@@ -93,6 +98,7 @@ extension SpaceTimeNetwork {
             if let bias = linear.bias {
                 gather(share.bias, into: bias.panel(in: memory.gradient), work)
             }
+            if index == 0, let embedding { gather(share.embedding, embedding, memory, work) }
         }
     }
 
@@ -117,6 +123,7 @@ extension SpaceTimeMemory.EncoderShare {
         for filter in filters { filter.clear(work) }
         work.fill(skip)
         work.fill(bias)
+        work.fill(embedding)
         work.fill(weights)
     }
 }

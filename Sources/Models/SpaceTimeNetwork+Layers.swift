@@ -53,7 +53,7 @@ extension SpaceTimeNetwork {
     ) {
         let (encoder, lag) = (memory.encoders[0], configuration.lag)
         let input = scratch.input.rows(0..<windows.count * lag)
-        for variate in 0..<configuration.variates {
+        for variate in 0..<configuration.sources {
             for window in windows {
                 let place = window - windows.lowerBound
                 work.broadcast(
@@ -76,6 +76,10 @@ extension SpaceTimeNetwork {
         _ window: Int, stride: Int, _ memory: SpaceTimeMemory, _ scratch: SpaceTimeScratch,
         _ work: Workspace<S>
     ) {
+        if let embedding, let embedded = scratch.embedded {
+            embedInput(embedding, window, stride: stride, memory, scratch, embedded, work)
+            return toBlocks(scratch.signals, scratch.preprocessed, work)
+        }
         for variate in 0..<configuration.variates {
             for g in 0..<configuration.groups {
                 preprocess.forward(
@@ -91,21 +95,30 @@ extension SpaceTimeNetwork {
     /// input is filtered with every kernel, and the results are preprocessed, which takes an eighth
     /// of the work of filtering every preprocessed channel.
     func scanInput<S>(
-        _ window: Int, stride: Int, _ encoder: SpaceTimeMemory.Encoder,
-        _ scratch: SpaceTimeScratch, _ work: Workspace<S>
+        _ window: Int, stride: Int, _ memory: SpaceTimeMemory, _ scratch: SpaceTimeScratch,
+        _ work: Workspace<S>
     ) {
-        for variate in 0..<configuration.variates {
-            let convolved = convolved(of: variate, scratch)
+        let encoder = memory.encoders[0]
+        for source in 0..<configuration.sources {
+            let convolved = convolved(of: source, scratch)
             for block in encoder.filters.indices {
-                let row = variate * stride + window
+                let row = source * stride + window
                 work.fromBlock(
                     encoder.responses.block(block, windows: row..<row + 1),
                     into: encoder.filter.rows(block, of: convolved))
             }
-            for g in 0..<configuration.groups {
-                preprocess.forward(
-                    group: g, convolved.row(g), into: channels(of: g, variate, in: scratch.signals),
-                    scratch: scratch.sums, work)
+        }
+        if let embedding, let embedded = scratch.embedded {
+            embedScanned(embedding, memory, scratch, embedded, work)
+        } else {
+            for variate in 0..<configuration.variates {
+                let convolved = convolved(of: variate, scratch)
+                for g in 0..<configuration.groups {
+                    preprocess.forward(
+                        group: g, convolved.row(g),
+                        into: channels(of: g, variate, in: scratch.signals),
+                        scratch: scratch.sums, work)
+                }
             }
         }
         let scanned = encoder.scanned.window(window)
@@ -143,10 +156,10 @@ extension SpaceTimeNetwork {
         }
     }
 
-    /// What the kernels answer to one variate, `[groups, lag]`.
-    func convolved(of variate: Int, _ scratch: SpaceTimeScratch) -> Panel {
+    /// What the kernels answer to one variate, or another source, `[groups, lag]`.
+    func convolved(of source: Int, _ scratch: SpaceTimeScratch) -> Panel {
         let groups = configuration.groups
-        return scratch.convolved.rows(variate * groups..<(variate + 1) * groups)
+        return scratch.convolved.rows(source * groups..<(source + 1) * groups)
     }
 
     /// The eight channels of a group and a variate, `[8, lag]`: channel = (group·8 + kernel)·variates

@@ -19,6 +19,8 @@ package struct SpaceTimeNetwork: Sendable {
     package let preprocess: Preprocess
     /// Names and places of all parameters.
     package let layout: ParameterLayout
+    /// Before the first block, where the configuration has one.
+    let embedding: Linear?
     let blocks: [Block]
     let decoder: ClosedLoopSSM
     let head: Linear
@@ -34,6 +36,11 @@ package struct SpaceTimeNetwork: Sendable {
             "SpaceTimeNetwork: \(configuration)")
         let width = configuration.width
         var layout = ParameterLayout()
+        embedding =
+            configuration.embedding == .linear
+            ? layout.scoped("embedding") {
+                Linear(&$0, inputs: configuration.variates, outputs: width)
+            } : nil
         blocks = (0..<configuration.encoderBlocks).map { index in
             layout.scoped("blocks.\(index)") { layout in
                 let ssm = layout.scoped("ssm") {
@@ -63,6 +70,7 @@ package struct SpaceTimeNetwork: Sendable {
     /// Parameters to begin a training with.
     package func begin<S>(_ random: inout RandomStream) -> Parameters<S> {
         var p = Parameters<S>(zeros: layout)
+        embedding?.begin(&p, &random)
         for block in blocks {
             block.ssm.begin(&p, &random)
             block.mlp.linear.begin(&p, &random)

@@ -18,6 +18,12 @@ extension SpaceTimePass {
                 case .none: break
                 }
                 work.combine(1, window, 0, input, plus: -offset)
+                if offset != 0, network.configuration.transform != .last {
+                    // What rounding left of the mean would be summed up by every slow pole.
+                    let rest = S(work.sum(input) / Double(lag))
+                    work.combine(1, input, 0, input, plus: -rest)
+                    offset += rest
+                }
                 if network.configuration.transform == .standardise {
                     let variance = work.dot(input, input) / Double(lag)
                     scale = S((variance + 1e-5).squareRoot())

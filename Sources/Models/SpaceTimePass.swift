@@ -23,6 +23,9 @@ package final class SpaceTimePass<S: Scalar> {
     var batch = 0
     /// Whether the current pass runs the decoder open-loop as well.
     var auxiliary = false
+    /// Whether the third term of the loss takes the decoder's next inputs as given, and sends no
+    /// gradient into them.
+    package var isTargetDetached = false
     var dropout = PassDropouts.none
     /// Offset and scale of every window and variate, `[variates·batchMaximum]`.
     var offsets: [S]
@@ -47,6 +50,8 @@ package final class SpaceTimePass<S: Scalar> {
             &layout, network, batch: batch, horizon: self.horizon, training: training,
             threads: team.threads)
         work = Workspace(layout)
+        let variates = network.configuration.variates
+        work.fill(memory.inputs.rows(variates * batch..<memory.inputs.rows), with: 1)
         offsets = [S](repeating: 0, count: network.configuration.variates * batch)
         scales = offsets
     }
@@ -181,7 +186,7 @@ package final class SpaceTimePass<S: Scalar> {
         let stage = PassStage(
             kind: kind, network: network, memory: memory, work: work, batch: batch,
             batchMaximum: batchMaximum, horizon: horizon, isTraining: isTraining,
-            auxiliary: auxiliary, dropout: dropout)
+            auxiliary: auxiliary, isTargetDetached: isTargetDetached, dropout: dropout)
         team.run(stage.items, stage)
     }
 

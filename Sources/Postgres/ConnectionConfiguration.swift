@@ -19,6 +19,12 @@ package struct ConnectionConfiguration: Equatable, Sendable {
     /// How long connecting may take.
     package var connectMaximum = Duration.seconds(10)
 
+    /// The version of libpq, such as `15.8`.
+    package static var libraryVersion: String {
+        let number = PQlibVersion()
+        return "\(number / 10_000).\(number % 10_000)"
+    }
+
     /// Reads `postgresql://user@host:port/name?…` or `host=… port=…`.
     ///
     /// - Parameter text: Either form; empty means libpq's defaults.

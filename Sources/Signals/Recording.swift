@@ -59,6 +59,10 @@ package struct Recording: Sendable {
         case unreadableStart(String)
         /// Samples are missing between two parts of a recording.
         case gap(afterSeconds: Double, seconds: Double)
+        /// A segment of the recording cannot be read, and is a gap.
+        case segmentUnread(String)
+        /// Segments have different gains; all samples are in units of the finest.
+        case rescaled(channel: Int)
         /// The recording has annotations, which are not read.
         case annotationsLeftAside(signals: Int)
     }
@@ -87,6 +91,16 @@ package struct Recording: Sendable {
         signals.map { Double($0.declaredCount) * $0.rate.stepSeconds }.max() ?? 0
     }
 
+    /// The samples of one signal in `channel.unit`, NaN where missing.
+    package func physical(_ index: Int) -> [Double] {
+        let signal = signals[index]
+        let (gain, baseline) = (signal.gain, signal.baseline)
+        return signal.samples.map { raw in
+            let value = (Double(raw) - baseline) / gain
+            return raw == Signal.missing ? .nan : value
+        }
+    }
+
     /// One signal in physical units on its grid; nil where the recording has no start.
     package func series(_ index: Int) -> TimeSeries? {
         guard let start else { return nil }
@@ -94,7 +108,7 @@ package struct Recording: Sendable {
         return TimeSeries(
             channel: signal.channel,
             grid: TimeGrid(start: start, rate: signal.rate, count: signal.samples.count),
-            values: signal.samples.indices.map(signal.physical))
+            values: physical(index))
     }
 
     /// The samples cut every `seconds` from the start of the recording, channel by channel. A

@@ -27,6 +27,8 @@ package enum StoreError: Error, Equatable, Sendable {
     case watchUnknown(SeriesID)
     case sourceExists(name: String)
     case unknownSource(name: String)
+    /// The run of a job was replaced; nothing that it still writes is kept.
+    case leaseLost(job: Int64, lease: Int64)
     case schemaDiffers(found: Int, needed: Int)
 
     /// A rule that forecasts keep.
@@ -66,6 +68,7 @@ extension StoreError: CustomStringConvertible {
         case .watchUnknown(let id): "series \(id) is not watched"
         case .sourceExists(let name): "there is a source \"\(name)\" already"
         case .unknownSource(let name): "there is no source \"\(name)\""
+        case .leaseLost(let job, let lease): "run \(lease) of job \(job) was replaced"
         case .schemaDiffers(let found, let needed):
             "the database has schema \(found), this executable needs \(needed)"
         }

@@ -1,3 +1,4 @@
+internal import CFFTW
 internal import CKernels
 internal import COpenBLAS
 
@@ -43,6 +44,18 @@ package enum ProcessorSetup {
     /// processor does not have it.
     package static func chooseKernels(_ variant: String) -> Bool {
         unsafe variant.withCString { unsafe ck_choose($0) != 0 }
+    }
+
+    /// The versions of the libraries under the mathematics, and what they chose on this processor.
+    package static var libraries: [String: String] {
+        var versions = ["kernels": kernelVariant, "openblas.core": openBLASCore]
+        if let text = unsafe openblas_get_config() {
+            versions["openblas"] = unsafe String(cString: text)
+        }
+        if let text = unsafe fftw_version_text() {
+            versions["fftw"] = unsafe String(cString: text)
+        }
+        return versions
     }
 
     /// OpenBLAS's core types whose kernels use AVX-512.

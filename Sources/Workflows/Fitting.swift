@@ -11,6 +11,10 @@ package struct FittingEnvironment: Sendable {
     package var seed: UInt64
     /// The version of the executable, recorded with each model.
     package var codeVersion: String
+    /// Versions of the libraries, by name; recorded with each model.
+    package var software: [String: String] = [:]
+    /// The least time between two states that a training keeps.
+    package var checkpointInterval = Duration.seconds(20)
 
     package init(threads: Int, seed: UInt64, codeVersion: String) {
         precondition(threads > 0, "FittingEnvironment: \(threads) threads")
@@ -26,6 +30,7 @@ struct Fitting: Sendable {
     static let rowsMaximum = 20_000
 
     let pipelines: [FittedPipeline]
+    let split: Split
     let selection: ModelSelection
     let data: TrainingData
     let naive: NaiveScale?
@@ -35,18 +40,20 @@ struct Fitting: Sendable {
     /// The winner, where one may go live.
     var winner: FittedPipeline? { selection.winner.map { pipelines[$0] } }
 
-    /// Fits `families` on a history.
+    /// Fits `families` on a history, and combines them.
     ///
     /// - Parameters:
     ///   - families: In the order they are fitted; the quick ones first.
     ///   - history: At most `rowsMaximum` rows.
     ///   - steps: The horizon.
     ///   - environment: Seed, cores, version.
+    ///   - checkpoints: Where trainings keep their states.
     ///   - progress: Told which family is how far; what it throws ends the fit.
     /// - Throws: `ForecastError` where no family can be fitted, or what `progress` throws.
     init(
         _ families: [Family], on history: TimeSeries, steps: Int,
-        in environment: FittingEnvironment, progress: (FitProgress) throws -> Void
+        in environment: FittingEnvironment, checkpoints: TrainingCheckpoints? = nil,
+        progress: (FitProgress) throws -> Void
     ) throws {
         let task = try ForecastTask.suggested(for: history, horizon: steps)
         let split = Split.live(rows: history.values.count, task: task)
@@ -55,25 +62,16 @@ struct Fitting: Sendable {
         options.seed = environment.seed
         options.threads = environment.threads
         options.codeVersion = environment.codeVersion
+        options.software = environment.software
+        options.checkpoints = checkpoints
         options.dataDigest = digest.map { String(format: "%02x", $0) }.joined()
-        var fitted: [FittedPipeline] = []
-        var refused: [(family: Family, reason: String)] = []
-        var objection: ForecastError?
-        for family in families {
-            do {
-                fitted.append(
-                    try FittedPipeline.fit(
-                        family, series: history, task: task, split: split, options: options,
-                        progress: progress))
-            } catch let error as ForecastError {
-                objection = objection ?? error
-                refused.append((family, error.description))
-            }
-        }
-        if fitted.isEmpty, let objection { throw objection }
-        pipelines = fitted
-        self.refused = refused
-        selection = ModelSelection(fitted.map(\.report))
+        let fit = try AutoFit.fit(
+            families, series: history, task: task, split: split, options: options,
+            progress: progress)
+        pipelines = fit.pipelines
+        refused = fit.refused
+        selection = fit.selection
+        self.split = split
         data = TrainingData(
             digest: digest, from: history.grid.start,
             until: history.grid.instant(at: history.values.count - 1))

@@ -33,7 +33,12 @@ package struct IssueForecast: JobHandler {
         if let live, arguments.steps <= live.record.stepsMaximum {
             return try await forecast(series, with: live, steps: arguments.steps, by: lease)
         }
-        return try await fitAndForecast(series, steps: arguments.steps, by: lease, context)
+        // A live model that does not reach so far gives way to one that does.
+        let replaced = live.map {
+            LiveModel(id: $0.record.id, family: $0.record.family, validationMSE: nil)
+        }
+        return try await fitAndForecast(
+            series, steps: arguments.steps, replacing: replaced, by: lease, context)
     }
 
     package func abandonment(of lease: Lease, because failure: JobFailure) -> Effects? {
@@ -67,7 +72,8 @@ package struct IssueForecast: JobHandler {
     }
 
     private func fitAndForecast(
-        _ series: StoredSeries, steps: Int, by lease: Lease, _ context: JobContext
+        _ series: StoredSeries, steps: Int, replacing replaced: LiveModel?, by lease: Lease,
+        _ context: JobContext
     ) async throws -> Effects {
         let history = try await pool.transaction { db in
             try SeriesStore.loadLatest(series.id, count: Fitting.rowsMaximum, in: db)
@@ -75,10 +81,9 @@ package struct IssueForecast: JobHandler {
         guard let history else { throw PermanentJobError("the series has no observation") }
         let environment = environment
         let (fitting, forecast) = try await Permanent.run { cancellation in
-            let baselines: [Family] = [.seasonalNaive, .ridge]
-            let fitting = try Fitting(baselines, on: history, steps: steps, in: environment) {
+            let fitting = try Fitting(Family.quick, on: history, steps: steps, in: environment) {
                 try cancellation.check()
-                context.report(fraction: $0.fraction, note: "fitting \($0.family.rawValue)")
+                context.report($0)
             }
             guard let winner = fitting.winner else {
                 throw PermanentJobError(fitting.selection.reason)
@@ -86,14 +91,16 @@ package struct IssueForecast: JobHandler {
             return (fitting, try winner.forecast(history: history, steps: steps))
         }
         return { db in
-            let asked = fitting.winner.map { [$0.family] } ?? []
-            let stored = try ModelFiling.file(
-                fitting, asked: asked, for: series.id, by: lease, in: db)
-            guard let model = asked.first.flatMap({ stored[$0] }) else { return }
+            guard
+                let model = try ModelFiling.file(
+                    fitting, Promotion(fitting, against: replaced), asked: [], for: series.id,
+                    by: lease,
+                    in: db)
+            else { return }
             try Self.issue(forecast, of: series, by: model, lease, in: db)
             try db.run(
                 """
-                SELECT systole.train(\(series.key), 'spacetime', horizon => (
+                SELECT systole.train(\(series.key), 'auto', horizon => (
                     SELECT \(steps)::integer * step FROM systole.series_list
                     WHERE series = \(series.key)))
                 """)

@@ -17,18 +17,24 @@ enum JobArguments {
         }
     }
 
-    /// `{"series_id": 7, "family": "spacetime", "steps": 168}`
+    /// `{"series_id": 7, "family": "ridge,spacetime", "steps": 168, "seed": 1, "threads": 2}`
     struct Train: Decodable {
         let seriesID: SeriesID
-        /// A family's name, or `auto` for all of them.
+        /// Names of families, separated by commas, or `auto` for all of them.
         let family: String
         let steps: Int
+        /// The worker's own where nil.
+        let seed: UInt64?
+        /// Cores that a training may use, if the worker allows as many; the worker's own where nil.
+        let threads: Int?
 
         init(from decoder: any Decoder) throws {
             let values = try decoder.container(keyedBy: Key.self)
             seriesID = SeriesID(try values.decode(Int64.self, forKey: .seriesID))
             family = try values.decode(String.self, forKey: .family)
             steps = try values.decode(Int.self, forKey: .steps)
+            seed = try values.decodeIfPresent(UInt64.self, forKey: .seed)
+            threads = try values.decodeIfPresent(Int.self, forKey: .threads)
         }
     }
 
@@ -44,7 +50,7 @@ enum JobArguments {
 
     private enum Key: String, CodingKey {
         case seriesID = "series_id"
-        case family, steps
+        case family, steps, seed, threads
     }
 
     /// Reads the arguments of `lease`.

@@ -9,45 +9,74 @@ import Store
 enum ModelFiling {
     /// Stores `pipeline` as a candidate.
     static func store(
-        _ pipeline: FittedPipeline, of fitting: Fitting, for series: SeriesID, by lease: Lease,
-        in db: borrowing Session
+        _ pipeline: FittedPipeline, of fitting: Fitting, _ promotion: Promotion,
+        for series: SeriesID, by lease: Lease, in db: borrowing Session
     ) throws -> ModelID {
-        let verdict = fitting.selection.verdicts.first { $0.family == pipeline.family }
+        let weights = pipeline.encoded()
         var model = NewModel(
-            series: series, family: pipeline.family.rawValue, data: fitting.data,
-            weights: pipeline.encoded())
-        model.reason = verdict?.reason ?? ""
+            series: series, family: pipeline.family.rawValue, data: fitting.data, weights: weights)
+        model.reason = promotion.reasons[pipeline.family] ?? ""
         model.configuration = try JSON.text(pipeline.report.task)
-        model.metrics = try JSON.text(pipeline.report)
+        model.metrics = try JSON.text(
+            ReproducibilityRecord(
+                report: pipeline.report, data: fitting.data, weights: weights,
+                live: promotion.live))
         model.naive = fitting.naive
-        model.stepsMaximum = pipeline.family == .ridge ? pipeline.task.horizon : 10_000
+        model.stepsMaximum = pipeline.stepsMaximum
         model.run = JobRun(lease)
         return try ModelStore.insert(model, in: db)
     }
 
-    /// Stores `asked` families and the winner, and makes the winner live.
+    /// Stores `asked` families and the one that is promoted, and makes that one live.
     ///
-    /// A winner whose family is live already and was not asked for is not stored again: the live
-    /// model stays.
-    ///
-    /// - Returns: The stored models by family.
+    /// - Returns: The model that went live, if one did.
     static func file(
-        _ fitting: Fitting, asked: [Family], for series: SeriesID, by lease: Lease,
-        in db: borrowing Session
-    ) throws -> [Family: ModelID] {
-        let live = try ModelStore.live(series, in: db)
-        var stored: [Family: ModelID] = [:]
+        _ fitting: Fitting, _ promotion: Promotion, asked: [Family], for series: SeriesID,
+        by lease: Lease, in db: borrowing Session
+    ) throws -> ModelID? {
+        var promoted: ModelID?
         for pipeline in fitting.pipelines {
-            let isWinner = pipeline.family == fitting.winner?.family
-            let isLive = live?.record.family == pipeline.family.rawValue
-            guard asked.contains(pipeline.family) || (isWinner && !isLive) else { continue }
-            let id = try store(pipeline, of: fitting, for: series, by: lease, in: db)
-            stored[pipeline.family] = id
-            if isWinner {
-                try ModelStore.promote(id, reason: fitting.selection.reason, in: db)
+            let isPromoted = pipeline.family == promotion.promoted
+            guard isPromoted || asked.contains(pipeline.family) else { continue }
+            let id = try store(
+                pipeline, of: fitting, promotion, for: series, by: lease, in: db)
+            if isPromoted {
+                try ModelStore.promote(id, in: db)
+                promoted = id
             }
         }
-        return stored
+        return promoted
+    }
+}
+
+/// All that is needed to judge a fit and to do it again, as the database keeps it.
+struct ReproducibilityRecord: Encodable {
+    let report: FitReport
+    let data: TrainingData
+    /// The encoded pipeline.
+    let weights: [UInt8]
+    let live: LiveModel?
+
+    private enum Key: String, CodingKey {
+        case dataFrom, dataUntil, liveModel, liveValidationMSE, tensorsSHA256
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        try report.encode(to: encoder)
+        var values = encoder.container(keyedBy: Key.self)
+        try values.encode(data.from.description, forKey: .dataFrom)
+        try values.encode(data.until.description, forKey: .dataUntil)
+        try values.encodeIfPresent(live?.id.number, forKey: .liveModel)
+        try values.encodeIfPresent(live?.validationMSE, forKey: .liveValidationMSE)
+        try values.encode(Self.digestOfTensors(weights), forKey: .tensorsSHA256)
+    }
+
+    /// SHA-256 over the numbers of a safetensors file, without its header: the texts there tell how long
+    /// the fit took, so that two equal fits are equal in their numbers alone.
+    private static func digestOfTensors(_ file: [UInt8]) -> String {
+        let header = file.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
+        return digest(of: Array(file.dropFirst(8 + header))).map { String(format: "%02x", $0) }
+            .joined()
     }
 }
 

@@ -41,6 +41,7 @@ import Testing
             // A dead worker is known by its last heartbeat, 30 s ago; the test does not wait so long.
             _ = try await pool.run(
                 "UPDATE systole.worker SET beat_at = beat_at - interval '1 minute'")
+            _ = try await pool.run("UPDATE systole.leader SET expires_at = now()")
             let second = try Executable.start(arguments, in: folder, environment: environment)
             try await waitUntil("the job is done", on: pool) {
                 """

@@ -15,7 +15,7 @@ import Testing
             split: .live(rows: series.values.count, task: task))
     }
 
-    static let closedForms = [Family.seasonalNaive, .ridge]
+    static let closedForms = [Family.seasonalNaive, .ets, .ridge]
 
     @Test(arguments: closedForms)
     func `a forecast starts after the last observation and its quantiles ascend`(

@@ -60,6 +60,27 @@ import Testing
         }
     }
 
+    @Test func `a forecast that dies with its workers is told of`() async throws {
+        try await QueueFixture.with { fixture in
+            try await fixture.run(
+                "INSERT INTO systole.series (key, unit, step_us) VALUES ('plant', '1', 1)")
+            let job = try await fixture.enqueue(
+                JobRequest(kind: "forecast", arguments: #"{"series_id": 1}"#))
+            for _ in 1...3 {
+                let worker = try await fixture.register()
+                #expect(try await fixture.claim(worker, ["forecast"]).count == 1)
+                try await fixture.silence(worker)
+                #expect(try await fixture.rescue() == 1)
+            }
+            let told = try await fixture.value(
+                """
+                SELECT subject || ' ' || (data->>'job_id') FROM systole.outbox
+                WHERE type = 'forecast.failed'
+                """)
+            #expect(told == "plant \(job)")
+        }
+    }
+
     @Test func `a job that loses three workers in a row is dead`() async throws {
         try await QueueFixture.with { fixture in
             let job = try await fixture.enqueue("work")

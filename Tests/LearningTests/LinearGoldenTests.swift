@@ -45,7 +45,7 @@ import Testing
         }
     }
 
-    @Test(arguments: GoldenFile.cases("mlp"))
+    @Test(arguments: mlpCases("pre_activation"))
     func `the MLP with its residual agrees`(path: String) throws {
         try checkMLP(path, Double.self)
         try checkMLP(path, Float.self)

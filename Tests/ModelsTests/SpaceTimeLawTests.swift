@@ -21,8 +21,10 @@ import Testing
         let blocks: Int
         let variates: Int
         let auxiliary: Bool
+        var embedding: SpaceTimeConfiguration.Embedding?
         var testDescription: String {
             "\(blocks) blocks, \(variates) variates, \(auxiliary ? "three terms" : "one term")"
+                + (embedding == .linear ? ", trained embedding" : "")
         }
     }
 
@@ -31,11 +33,14 @@ import Testing
         Case(blocks: 2, variates: 1, auxiliary: true),
         Case(blocks: 1, variates: 2, auxiliary: true),
         Case(blocks: 3, variates: 1, auxiliary: false),
+        Case(blocks: 1, variates: 1, auxiliary: true, embedding: .linear),
+        Case(blocks: 2, variates: 3, auxiliary: true, embedding: .linear),
     ])
     func `with dropout the gradient agrees with differences of the loss`(_ c: Case) {
         var configuration = Self.configuration()
         configuration.encoderBlocks = c.blocks
         configuration.variates = c.variates
+        configuration.embedding = c.embedding
         var random = RandomStream(seed: 3)
         let network = SpaceTimeNetwork(configuration, &random)
         var parameters: Parameters<Double> = network.begin(&random)
@@ -60,6 +65,34 @@ import Testing
             at: point, gradient: gradient.values,
             indices: Array(stride(from: 0, to: point.count, by: every)), of: loss)
         #expect(error < 1e-7)
+    }
+
+    @Test func `a trained embedding of ones repeats the input`() {
+        var configuration = Self.configuration()
+        var random = RandomStream(seed: 3)
+        let network = SpaceTimeNetwork(configuration, &random)
+        let parameters: Parameters<Double> = network.begin(&random)
+        configuration.embedding = .linear
+        let embedded = SpaceTimeNetwork(configuration, preprocess: network.preprocess)
+        var others = Parameters<Double>(zeros: embedded.layout)
+        for slot in embedded.layout.slots {
+            if let own = network.layout.slots.first(where: { $0.name == slot.name }) {
+                others[slot] = parameters[own]
+            } else if slot.name == "embedding.weight" {
+                others.fill(slot, with: 1)
+            }
+        }
+        func forecast(_ network: SpaceTimeNetwork, _ p: Parameters<Double>) -> [Double] {
+            let pass = SpaceTimePass<Double>(
+                network, batch: 2, training: false, team: Team(threads: 1))
+            pass.prepare(p)
+            pass.load(windows: Self.normals([2, 24, 1], seed: 1))
+            pass.forward()
+            return pass.forecasts.values
+        }
+        for (a, b) in zip(forecast(network, parameters), forecast(embedded, others)) {
+            #expect(abs(a - b) < 1e-12)
+        }
     }
 
     @Test func `another key drops other elements, and none are dropped without one`() {

@@ -28,7 +28,7 @@ private struct Golden: Decodable {
 @Suite struct GoldenRecordingTests {
     @Test(arguments: [
         "golden16.hea", "golden24.hea", "golden32.hea", "golden80.hea", "golden212.hea",
-        "golden.edf", "golden.bdf",
+        "golden508.hea", "golden516.hea", "golden524.hea", "golden.edf", "golden.bdf",
     ])
     func `what independent writers wrote is read back`(file: String) throws {
         let (golden, path) = try Golden.load(file)

@@ -133,7 +133,12 @@ private let formatCases = [
         Refusal(header: "# c\nx\n", line: 2, reason: .field(.signalCount, found: "")),
         Refusal(header: "x 1 0\n", line: 1, reason: .field(.samplingRate, found: "0")),
         Refusal(header: "x 1 250 -3\n", line: 1, reason: .field(.sampleCount, found: "-3")),
-        Refusal(header: "x/3 2 250\n", line: 1, reason: .multiSegment(segments: 3)),
+        Refusal(
+            header: "x/3 2 250\na 10\nb 10\n", line: nil,
+            reason: .segmentCount(declared: 3, found: 2)),
+        Refusal(header: "x/0 2 250\n", line: 1, reason: .field(.segmentCount, found: "0")),
+        Refusal(
+            header: "x/1 2 250\na -1\n", line: 2, reason: .field(.sampleCount, found: "-1")),
         Refusal(
             header: "x 9999 250\n", line: 1,
             reason: .tooManySignals(declared: 9999, accepted: 4096)),
@@ -148,7 +153,7 @@ private let formatCases = [
             reason: .field(.gain, found: "200(a)/mV")),
         Refusal(
             header: "x 1\nx.dat 16 200 16 zero\n", line: 2, reason: .field(.zero, found: "zero")),
-        Refusal(header: "x 1\nx.dat 516\n", line: nil, reason: .format(516)),
+        Refusal(header: "x 1\nx.dat 517\n", line: nil, reason: .format(517)),
         Refusal(
             header: "x 2\nx.dat 16\nx.dat 212\n", line: nil,
             reason: .mixedFormats(first: 16, second: 212)),

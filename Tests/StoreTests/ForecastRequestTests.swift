@@ -76,7 +76,26 @@ import Testing
         Call(
             sql: "SELECT systole.train('plant.oil_temp', family => 'arima')", code: "SY010",
             message: "There is no model family 'arima'.",
-            hint: "Accepted: auto, seasonal-naive, ridge, spacetime."),
+            hint: "seasonal-naive, ets, ridge, spacetime, ensemble, separated by commas."),
+        Call(
+            sql: "SELECT systole.train('plant.oil_temp', family => 'ridge, arima')",
+            code: "SY010", message: "There is no model family 'arima'.", hint: "Accepted: auto"),
+        Call(
+            sql: "SELECT systole.train('plant.oil_temp', family => 'auto,ridge')",
+            code: "SY010", message: "There is no model family 'auto'.", hint: "auto, or one"),
+        Call(
+            sql: "SELECT systole.train('plant.oil_temp', family => '')",
+            code: "SY010", message: "There is no model family ''.", hint: "Accepted: auto"),
+        Call(
+            sql: "SELECT systole.train('plant.oil_temp', seed => -1)", code: "SY016",
+            message: "A seed of -1 is below 0.", hint: "leave it out"),
+        Call(
+            sql: "SELECT systole.train('plant.oil_temp', threads => 0)", code: "SY016",
+            message: "0 threads are outside 1 to 256.", hint: "Leave it out"),
+        Call(
+            sql: "SELECT systole.rollback_model('plant.oil_temp')", code: "SY017",
+            message: "No model of series 'plant.oil_temp' was live before.",
+            hint: "systole.models"),
         Call(
             sql: "SELECT systole.promote_model(99)", code: "SY005",
             message: "There is no model 99.", hint: "systole.models"),

@@ -97,6 +97,28 @@ import Testing
         }
     }
 
+    @Test func `a rollback makes the model before live again, and says so`() async throws {
+        try await withTestDatabase { database in
+            let ids = try await database.pool.transaction { db in
+                let series = try Fixture.series(in: db)
+                let ids = try (0..<3).map { _ in try Fixture.model(of: series, in: db) }
+                try ModelStore.promote(ids[0], in: db)
+                try ModelStore.promote(ids[2], in: db)
+                return ids
+            }
+            let back = try await database.pool.run(
+                "SELECT systole.rollback_model('plant.oil_temp') AS model")
+            #expect(try back.only().int64("model") == ids[0].number)
+            let rows = try await database.pool.run(
+                "SELECT stage, reason FROM systole.models ORDER BY model_id")
+            #expect(try rows.allTexts("stage") == ["live", "candidate", "retired"])
+            #expect(try rows.allTexts("reason")[0] == "Rolled back to from model 3.")
+            let again = try await database.pool.run(
+                "SELECT systole.rollback_model('plant.oil_temp') AS model")
+            #expect(try again.only().int64("model") == ids[2].number)
+        }
+    }
+
     @Test func `of many promotions at once exactly one model stays live`() async throws {
         try await withTestDatabase { database in
             let ids = try await database.pool.transaction { db in

@@ -9,7 +9,7 @@ private let mayImport: [String: Set<String>] = [
     "Tensors": ["CKernels", "CFFTW", "COpenBLAS"],
     "Learning": ["Tensors"],
     "Models": ["Tensors", "Learning"],
-    "Signals": ["Series", "Tensors"],
+    "Signals": ["Series", "Tensors", "CFLAC"],
     "Forecasting": ["Series", "Tensors", "Signals", "Learning", "Models"],
     "Charts": ["Series"],
     "Postgres": ["CLibPQ", "Crypto", "Logging"],
@@ -30,8 +30,8 @@ private let mayImport: [String: Set<String>] = [
     ],
     "CLI": [
         "Series", "Tensors", "Learning", "Models", "Signals", "Forecasting", "Charts", "Postgres",
-        "WebClient", "Store", "Jobs", "Ingestion", "Workflows", "Notifications", "ArgumentParser",
-        "Crypto", "ServiceLifecycle", "UnixSignals", "Logging", "Yams",
+        "WebClient", "Store", "Jobs", "Ingestion", "Workflows", "Notifications", "CRevision",
+        "ArgumentParser", "Crypto", "ServiceLifecycle", "UnixSignals", "Logging", "Yams",
     ],
     "Benchmarks": [
         "Series", "Tensors", "Learning", "Models", "Signals", "Forecasting", "Postgres",
@@ -73,7 +73,7 @@ private let systemModules: Set<String> = [
     @Test func `foreign C code has one home each`() throws {
         let homes = [
             "CKernels": "Tensors", "CFFTW": "Tensors", "COpenBLAS": "Tensors",
-            "CLibPQ": "Postgres", "CCurl": "WebClient",
+            "CLibPQ": "Postgres", "CCurl": "WebClient", "CFLAC": "Signals", "CRevision": "CLI",
         ]
         for (module, home) in homes {
             let importers = mayImport.filter { $0.value.contains(module) }.keys.sorted()

@@ -9,64 +9,14 @@ import Testing
 @testable import Workflows
 
 @Suite struct JobTests {
-    private static let environment = FittingEnvironment(threads: 1, seed: 1, codeVersion: "test")
-
-    /// Stores an hourly daily wave with a little noise that ends at `end`.
-    private func storeWave(
-        hours: Int, until end: Timestamp = Timestamp(unixSeconds: 1_767_225_600), on pool: Pool
-    ) async throws -> SeriesID {
-        try await pool.transaction { db in
-            let series = try SeriesStore.ensure(
-                key: "plant.wave", unit: PhysicalUnit("Cel"), stepMicroseconds: 3_600_000_000,
-                in: db)
-            _ = try SeriesStore.append(
-                Self.wave(hours: hours, until: end), to: series.id, in: db)
-            return series.id
-        }
-    }
-
-    private static func wave(hours: Int, until end: Timestamp) -> [Observation] {
-        (0..<hours).map { hour in
-            let at = end + .seconds(3600 * (hour - hours + 1))
-            let phase = Double(hour) / 24 * 2 * Double.pi
-            let noise = sin(Double(hour) * 12.9898) * 0.3
-            return Observation(at: at, value: 20 + 5 * sin(phase) + noise)
-        }
-    }
-
-    /// Runs a handler as a worker does: computes, then writes effects and completion together.
-    private func perform(
-        _ handler: some JobHandler, enqueue: SQL, on pool: Pool
-    ) async throws {
-        _ = try await pool.run(enqueue)
-        let worker = UUID()
-        _ = try await pool.run(
-            """
-            SELECT systole.register_worker(\(worker.uuidString)::uuid, 'test', 1::bigint, 'test',
-                \([handler.kind])::text[], 1)
-            """)
-        let leases = try await pool.withConnection { connection in
-            try await connection.withSession { [kind = handler.kind] db in
-                try JobQueue().claim(worker: worker, kinds: [kind], count: 1, db)
-            }
-        }
-        let lease = try #require(leases.first)
-        let context = JobContext(deadline: .now + .seconds(60))
-        let effects = try await handler.run(lease, context)
-        try await pool.transaction { db in
-            try effects(db)
-            try JobQueue().complete(lease, db)
-        }
-    }
-
     @Test func `a first forecast fits the baselines, issues a run and asks for training`()
         async throws
     {
         try await withTestDatabase { database in
             let pool = database.pool
-            _ = try await storeWave(hours: 800, on: pool)
-            try await perform(
-                IssueForecast(pool: pool, environment: Self.environment),
+            _ = try await Plant.storeWave(hours: 800, on: pool)
+            try await Plant.perform(
+                IssueForecast(pool: pool, environment: Plant.environment),
                 enqueue: "SELECT systole.request_forecast('plant.wave', horizon => '24 hours')",
                 on: pool)
             let steps = try await pool.run(
@@ -95,10 +45,10 @@ import Testing
     @Test func `a series that is too short fails for good, with the rows it needs`() async throws {
         try await withTestDatabase { database in
             let pool = database.pool
-            _ = try await storeWave(hours: 30, on: pool)
+            _ = try await Plant.storeWave(hours: 30, on: pool)
             await #expect(throws: PermanentJobError.self) {
-                try await perform(
-                    IssueForecast(pool: pool, environment: Self.environment),
+                try await Plant.perform(
+                    IssueForecast(pool: pool, environment: Plant.environment),
                     enqueue: "SELECT systole.request_forecast('plant.wave', horizon => '24 hours')",
                     on: pool)
             }
@@ -111,17 +61,17 @@ import Testing
         try await withTestDatabase { database in
             let pool = database.pool
             let end = Timestamp(unixSeconds: 1_767_225_600)
-            let id = try await storeWave(hours: 1200, until: end, on: pool)
-            try await perform(
-                IssueForecast(pool: pool, environment: Self.environment),
+            let id = try await Plant.storeWave(hours: 1200, until: end, on: pool)
+            try await Plant.perform(
+                IssueForecast(pool: pool, environment: Plant.environment),
                 enqueue: "SELECT systole.request_forecast('plant.wave', horizon => '24 hours')",
                 on: pool)
             let score = DetectAnomalies(pool: pool)
-            try await perform(score, enqueue: "SELECT systole.watch('plant.wave')", on: pool)
+            try await Plant.perform(score, enqueue: "SELECT systole.watch('plant.wave')", on: pool)
             let before = try await pool.run("SELECT count(*) AS n FROM systole.anomalies")
             #expect(try before.only().int64("n") == 0, "history raises no incident")
 
-            let later = Self.wave(hours: 1248, until: end + .seconds(48 * 3600)).suffix(48)
+            let later = Plant.wave(hours: 1248, until: end + .seconds(48 * 3600)).suffix(48)
             let faulty = later.enumerated().map { index, row in
                 (12..<18).contains(index)
                     ? Observation(at: row.at, value: row.value + 15) : row
@@ -129,7 +79,7 @@ import Testing
             try await pool.transaction { db in
                 _ = try SeriesStore.append(faulty, to: id, in: db)
             }
-            try await perform(
+            try await Plant.perform(
                 score,
                 enqueue: """
                     SELECT systole.enqueue('score', jsonb_build_object('series_id', \(id.number)::bigint))
@@ -148,7 +98,7 @@ import Testing
     @Test func `events of watched series become scoring jobs, one at a time`() async throws {
         try await withTestDatabase { database in
             let pool = database.pool
-            let id = try await storeWave(hours: 10, on: pool)
+            let id = try await Plant.storeWave(hours: 10, on: pool)
             _ = try await pool.run("SELECT systole.watch('plant.wave')")
             try await pool.transaction { db in
                 for _ in 0..<3 {

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ckpointwise.h"
+
 /// The chosen variant: "plain", "generic", "avx2" or "avx512".
 const char *ck_variant(void);
 

@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 
 /// Reads sensor tables: comma-separated values and their relatives, wide or long.
 ///
@@ -48,37 +48,50 @@ package struct CSVReader: Sendable {
 
 /// Whole files as bytes.
 enum FileBytes {
+    /// - Throws: `unreadable` or `tooLarge`; a pipe or a device is not waited for.
     static func read(_ path: String, limit: Int) throws(CSVError) -> [UInt8] {
-        let name = path.lastPathPart
-        do {
-            let attributes = try FileManager.default.attributesOfItem(atPath: path)
-            if attributes[.type] as? FileAttributeType == .typeDirectory {
-                throw CSVError(
-                    file: name, line: nil, reason: .unreadable("it is a folder, not a file"))
-            }
-            let size = (attributes[.size] as? NSNumber)?.intValue ?? 0
-            guard size <= limit else {
-                throw CSVError(
-                    file: name, line: nil, reason: .tooLarge(bytes: size, accepted: limit))
-            }
-            return [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
-        } catch let error as CSVError {
-            throw error
-        } catch {
-            throw CSVError(file: name, line: nil, reason: .unreadable(error.plainReason))
+        func failure(_ reason: String) -> CSVError {
+            CSVError(file: path.lastPathPart, line: nil, reason: .unreadable(reason))
         }
+        let file = unsafe open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+        guard file >= 0 else { throw failure(plainReason(errno)) }
+        defer { close(file) }
+        var status = stat()
+        guard unsafe fstat(file, &status) == 0 else { throw failure(plainReason(errno)) }
+        switch status.st_mode & S_IFMT {
+        case S_IFREG: break
+        case S_IFDIR: throw failure("it is a folder, not a file")
+        default: throw failure("it is not a file")
+        }
+        let size = Int(status.st_size)
+        guard size <= limit else {
+            throw CSVError(
+                file: path.lastPathPart, line: nil, reason: .tooLarge(bytes: size, accepted: limit))
+        }
+        var problem: Int32 = 0
+        let bytes = unsafe [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+            while count < size {
+                let start = unsafe buffer.baseAddress.map { unsafe $0 + count }
+                let read = unsafe Glibc.read(file, start, size - count)
+                if read < 0, errno == EINTR { continue }
+                if read < 0 { problem = errno }
+                if read <= 0 { break }  // A file that shrinks meanwhile gives what it has.
+                count += read
+            }
+        }
+        guard problem == 0 else { throw failure(plainReason(problem)) }
+        return bytes
     }
-}
 
-extension Error {
     /// Why the file system refused, in a few words.
-    var plainReason: String {
-        let error = self as NSError
-        let cause = error.userInfo[NSUnderlyingErrorKey] as? NSError ?? error
-        return switch CocoaError.Code(rawValue: error.code) {
-        case .fileReadNoSuchFile, .fileNoSuchFile: "there is no such file"
-        case .fileReadNoPermission: "permission denied"
-        default: "error \(cause.code) of the file system"
+    private static func plainReason(_ code: Int32) -> String {
+        switch code {
+        case ENOENT, ENOTDIR: "there is no such file"
+        case EACCES, EPERM: "permission denied"
+        case ELOOP: "its symbolic links form a loop"
+        case EISDIR: "it is a folder, not a file"
+        case ENAMETOOLONG: "its name is too long"
+        default: "error \(code) of the file system"
         }
     }
 }

@@ -13,7 +13,15 @@ package struct WFDBError: Error, Equatable, CustomStringConvertible {
         case field(Field, found: String)
         case signalCount(declared: Int, found: Int)
         case tooManySignals(declared: Int, accepted: Int)
-        case multiSegment(segments: Int)
+        case segmentCount(declared: Int, found: Int)
+        /// A segment that is itself a record of segments.
+        case nestedSegments
+        case noSegment(listed: Int)
+        case segmentName(String)
+        case segmentSignal(String)
+        case tooLong(samples: Int, accepted: Int)
+        case flacChannels(declared: Int, found: Int)
+        case flacFrames
         case format(Int)
         case mixedFormats(first: Int, second: Int)
         case fileName(String)
@@ -23,6 +31,7 @@ package struct WFDBError: Error, Equatable, CustomStringConvertible {
     /// A field of the header.
     package enum Field: String, Sendable {
         case recordName = "record name"
+        case segmentCount = "number of segments"
         case signalCount = "number of signals"
         case samplingRate = "sampling rate"
         case sampleCount = "number of samples"
@@ -49,8 +58,20 @@ package struct WFDBError: Error, Equatable, CustomStringConvertible {
             "the header promises \(declared) signals and describes \(found)"
         case .tooManySignals(let declared, let accepted):
             "the header promises \(declared) signals, and at most \(accepted) are accepted"
-        case .multiSegment(let segments):
-            "the record has \(segments) segments; records of one segment are accepted"
+        case .segmentCount(let declared, let found):
+            "the header promises \(declared) segments and lists \(found)"
+        case .nestedSegments: "a segment is made of segments itself; one level is accepted"
+        case .noSegment(let listed): "none of the \(listed) segments can be read"
+        case .segmentName(let name):
+            "a segment is named \"\(name.prefix(40))\"; accepted is a record beside the header"
+        case .segmentSignal(let name):
+            "the signal \"\(name.prefix(40))\" of the segment has no place in the record, or another rate"
+        case .tooLong(let samples, let accepted):
+            "the segments add up to \(samples) samples, and at most \(accepted) are accepted"
+        case .flacChannels(let declared, let found):
+            "the header describes \(declared) signals in the file, whose FLAC stream has \(found)"
+        case .flacFrames:
+            "the signals of a FLAC file have different numbers of samples per frame; one is accepted"
         case .format(let code):
             "the signal format \(code) is not read; accepted are "
                 + WFDBFormat.allCases.map { "\($0.rawValue)" }.joined(separator: ", ")
@@ -68,6 +89,7 @@ extension WFDBError.Field {
     var accepted: String {
         switch self {
         case .recordName: "a name without blanks"
+        case .segmentCount: "a whole number from 1 to \(WFDBHeader.segmentsMaximum)"
         case .signalCount, .sampleCount: "a whole number from 0"
         case .samplingRate: "a number of hertz above 0, such as 360 or 62.4725"
         case .format: "a number such as 16 or 212, with x, : and + parts as in 16x2:3+24"

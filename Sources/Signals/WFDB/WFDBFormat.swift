@@ -18,23 +18,31 @@ enum WFDBFormat: Int, CaseIterable, Sendable {
     case packed310 = 310
     /// Three samples of 10 bits in four bytes, in order.
     case packed311 = 311
+    /// FLAC of 8, 16 and 24 bits.
+    case flac8 = 508
+    case flac16 = 516
+    case flac24 = 524
+
+    /// Whether the file is a FLAC stream, with a channel a signal.
+    var isFLAC: Bool { rawValue > 500 }
 
     /// The raw value that means "no sample": the lowest one of the width.
     var invalid: Int32? {
         switch self {
         case .differences8: nil
-        case .offset80: -128
+        case .offset80, .flac8: -128
         case .packed310, .packed311: -512
         case .packed212: -2048
-        case .little16, .big16, .offset160: -32_768
-        case .little24: -8_388_608
+        case .little16, .big16, .offset160, .flac16: -32_768
+        case .little24, .flac24: -8_388_608
         case .little32: .min
         }
     }
 
-    /// How many whole samples `bytes` bytes hold.
+    /// How many whole samples `bytes` bytes hold; 0 for a FLAC stream, whose bytes do not tell.
     func sampleCount(bytes: Int) -> Int {
         switch self {
+        case .flac8, .flac16, .flac24: 0
         case .differences8, .offset80: bytes
         case .little16, .big16, .offset160: bytes / 2
         case .little24: bytes / 3
@@ -45,94 +53,130 @@ enum WFDBFormat: Int, CaseIterable, Sendable {
         }
     }
 
-    /// Decodes the first `count` samples; differences stay differences.
+    /// Samples that end on a byte in every format.
+    static let wholeSamples = 12
+
+    /// How many bytes `count` samples take, a multiple of `wholeSamples`.
+    func byteCount(samples count: Int) -> Int {
+        switch self {
+        case .flac8, .flac16, .flac24: 0
+        case .differences8, .offset80: count
+        case .little16, .big16, .offset160: count * 2
+        case .little24: count * 3
+        case .little32: count * 4
+        case .packed212: count / 2 * 3
+        case .packed310, .packed311: count / 3 * 4
+        }
+    }
+
+    /// Decodes the first `count` samples; differences stay differences. Not for FLAC.
     ///
     /// - Parameters:
     ///   - bytes: At least as many as `count` samples take.
     ///   - count: At most `sampleCount(bytes:)`.
-    /// - Returns: `[count]`
-    func decode(_ bytes: Span<UInt8>, count: Int) -> [Int32] {
-        precondition(count <= sampleCount(bytes: bytes.count), "decode: \(count) samples")
-        return [Int32](capacity: count) { out in
-            switch self {
-            case .differences8:
-                for i in 0..<count { out.append(Int32(Int8(bitPattern: bytes[i]))) }
-            case .offset80:
-                for i in 0..<count { out.append(Int32(bytes[i]) - 128) }
-            case .little16:
-                for i in 0..<count { out.append(Self.signed16(bytes[2 * i], bytes[2 * i + 1])) }
-            case .big16:
-                for i in 0..<count { out.append(Self.signed16(bytes[2 * i + 1], bytes[2 * i])) }
-            case .offset160:
-                for i in 0..<count {
-                    out.append(Int32(bytes[2 * i]) + Int32(bytes[2 * i + 1]) << 8 - 32_768)
-                }
-            case .little24:
-                for i in 0..<count {
-                    let low = UInt32(bytes[3 * i]) | UInt32(bytes[3 * i + 1]) << 8
-                    out.append(Int32(bitPattern: (low | UInt32(bytes[3 * i + 2]) << 16) << 8) >> 8)
-                }
-            case .little32:
-                for i in 0..<count {
-                    let low = UInt32(bytes[4 * i]) | UInt32(bytes[4 * i + 1]) << 8
-                    let high = UInt32(bytes[4 * i + 2]) | UInt32(bytes[4 * i + 3]) << 8
-                    out.append(Int32(bitPattern: low | high << 16))
-                }
-            case .packed212: Self.decode212(bytes, count, &out)
-            case .packed310: Self.decode310(bytes, count, &out)
-            case .packed311: Self.decode311(bytes, count, &out)
+    ///   - out: Takes `count` samples.
+    func decode(_ bytes: Span<UInt8>, count: Int, into out: inout MutableSpan<Int32>) {
+        precondition(
+            count <= sampleCount(bytes: bytes.count) && count <= out.count,
+            "decode: \(count) samples")
+        switch self {
+        case .flac8, .flac16, .flac24: break
+        case .differences8:
+            for i in 0..<count { out[at: i] = Int32(Int8(bitPattern: bytes[at: i])) }
+        case .offset80:
+            for i in 0..<count { out[at: i] = Int32(bytes[at: i]) - 128 }
+        case .little16:
+            for i in 0..<count { out[at: i] = bytes.word16(at: 2 * i) }
+        case .big16:
+            for i in 0..<count {
+                let bits = UInt16(bytes[at: 2 * i]) << 8 | UInt16(bytes[at: 2 * i + 1])
+                out[at: i] = Int32(Int16(bitPattern: bits))
             }
+        case .offset160:
+            for i in 0..<count {
+                out[at: i] = Int32(UInt16(truncatingIfNeeded: bytes.word16(at: 2 * i))) - 32_768
+            }
+        case .little24:
+            for i in 0..<count {
+                let low = UInt32(bytes[at: 3 * i]) << 8 | UInt32(bytes[at: 3 * i + 1]) << 16
+                out[at: i] = Int32(bitPattern: low | UInt32(bytes[at: 3 * i + 2]) << 24) >> 8
+            }
+        case .little32:
+            for i in 0..<count {
+                let low = UInt32(truncatingIfNeeded: bytes.word16(at: 4 * i)) & 0xFFFF
+                let high = UInt32(truncatingIfNeeded: bytes.word16(at: 4 * i + 2)) << 16
+                out[at: i] = Int32(bitPattern: low | high)
+            }
+        case .packed212: Self.decode212(bytes, count, &out)
+        case .packed310: Self.decode310(bytes, count, &out)
+        case .packed311: Self.decode311(bytes, count, &out)
         }
     }
 
-    @inline(__always)
-    private static func signed16(_ low: UInt8, _ high: UInt8) -> Int32 {
-        Int32(Int16(bitPattern: UInt16(low) | UInt16(high) << 8))
-    }
-
     private static func decode212(
-        _ bytes: Span<UInt8>, _ count: Int, _ out: inout OutputSpan<Int32>
+        _ bytes: Span<UInt8>, _ count: Int, _ out: inout MutableSpan<Int32>
     ) {
         func signed(_ low: UInt8, _ high: UInt8) -> Int32 {
             Int32(bitPattern: (UInt32(low) | UInt32(high) << 8) << 20) >> 20
         }
         for pair in 0..<count / 2 {
-            let middle = bytes[3 * pair + 1]
-            out.append(signed(bytes[3 * pair], middle & 0x0F))
-            out.append(signed(bytes[3 * pair + 2], middle >> 4))
+            let middle = bytes[at: 3 * pair + 1]
+            out[at: 2 * pair] = signed(bytes[at: 3 * pair], middle & 0x0F)
+            out[at: 2 * pair + 1] = signed(bytes[at: 3 * pair + 2], middle >> 4)
         }
         if count % 2 == 1 {
             let last = count / 2 * 3
-            out.append(signed(bytes[last], bytes[last + 1] & 0x0F))
+            out[at: count - 1] = signed(bytes[at: last], bytes[at: last + 1] & 0x0F)
         }
     }
 
     private static func decode310(
-        _ bytes: Span<UInt8>, _ count: Int, _ out: inout OutputSpan<Int32>
+        _ bytes: Span<UInt8>, _ count: Int, _ out: inout MutableSpan<Int32>
     ) {
-        func word(_ i: Int) -> UInt32 { UInt32(bytes[i]) | UInt32(bytes[i + 1]) << 8 }
         for i in 0..<count {
             let base = i / 3 * 4
-            switch i % 3 {
-            case 0: out.append(signed10(word(base) >> 1))
-            case 1: out.append(signed10(word(base + 2) >> 1))
-            default: out.append(signed10(word(base) >> 11 | (word(base + 2) >> 11) << 5))
+            let low = UInt32(bitPattern: bytes.word16(at: base)) & 0xFFFF
+            guard i % 3 != 0 else {
+                out[at: i] = signed10(low >> 1)
+                continue
             }
+            let high = UInt32(bitPattern: bytes.word16(at: base + 2)) & 0xFFFF
+            out[at: i] = signed10(i % 3 == 1 ? high >> 1 : low >> 11 | (high >> 11) << 5)
         }
     }
 
     private static func decode311(
-        _ bytes: Span<UInt8>, _ count: Int, _ out: inout OutputSpan<Int32>
+        _ bytes: Span<UInt8>, _ count: Int, _ out: inout MutableSpan<Int32>
     ) {
         for i in 0..<count {
             // Bits 10·k to 10·k+9 of the group lie in the bytes k and k + 1.
             let k = i % 3
-            let base = i / 3 * 4 + k
-            let pair = UInt32(bytes[base]) | UInt32(bytes[base + 1]) << 8
-            out.append(signed10(pair >> (2 * UInt32(k))))
+            let pair = UInt32(bitPattern: bytes.word16(at: i / 3 * 4 + k)) & 0xFFFF
+            out[at: i] = signed10(pair >> (2 * UInt32(k)))
         }
     }
 
     @inline(__always)
     private static func signed10(_ bits: UInt32) -> Int32 { Int32(bitPattern: bits << 22) >> 22 }
+}
+
+// No checks of their own: `decode` has checked the whole.
+
+extension Span<UInt8> {
+    @inline(__always)
+    fileprivate subscript(at index: Int) -> UInt8 { unsafe self[unchecked: index] }
+
+    /// Two bytes as a signed number, the low one first.
+    @inline(__always)
+    fileprivate func word16(at index: Int) -> Int32 {
+        Int32(Int16(bitPattern: UInt16(self[at: index]) | UInt16(self[at: index &+ 1]) << 8))
+    }
+}
+
+extension MutableSpan<Int32> {
+    @inline(__always)
+    fileprivate subscript(at index: Int) -> Int32 {
+        get { unsafe self[unchecked: index] }
+        set { unsafe self[unchecked: index] = newValue }
+    }
 }

@@ -1,6 +1,7 @@
 import Series
 
-/// A WFDB header of one segment: what the samples are, and in which files they lie.
+/// A WFDB header: what the samples are and in which files they lie, or of which segments a record
+/// is put together.
 ///
 /// - Source: G. Moody, "WFDB Applications Guide", header(5).
 struct WFDBHeader: Equatable {
@@ -10,6 +11,17 @@ struct WFDBHeader: Equatable {
     static let rateDefault = SamplingRate(250)
     /// The gain where a signal line has none, or 0, by the format's definition.
     static let gainDefault = 200.0
+
+    /// The most segments of one record.
+    static let segmentsMaximum = 1_000_000
+
+    /// One line of a header of several segments.
+    struct Segment: Equatable {
+        /// Of the segment's record, or `~` for a gap.
+        var name: String
+        /// 0 for the layout, the first segment of a record whose signals come and go.
+        var frames: Int
+    }
 
     /// One signal line.
     struct Signal: Equatable {
@@ -37,14 +49,19 @@ struct WFDBHeader: Equatable {
     /// What stands where the start should, if it is neither.
     var unreadableStart: String?
     var signals: [Signal] = []
+    /// Empty for a record of one segment; otherwise there are no `signals`.
+    var segments: [Segment] = []
     var comments: [String] = []
 
     init(parsing text: String, file: String) throws(WFDBError) {
         var lines = HeaderLines(text: text, file: file)
         guard let record = lines.next() else { throw lines.error(.empty) }
-        try readRecordLine(record, lines)
         var declared = 0
-        if let count = record.fields[safely: 1] { declared = Int(count) ?? 0 }
+        if let segments = try readRecordLine(record, lines) {
+            try readSegments(segments, &lines)
+        } else if let count = record.fields[safely: 1] {
+            declared = Int(count) ?? 0
+        }
         while signals.count < declared {
             guard let line = lines.next() else {
                 throw lines.error(.signalCount(declared: declared, found: signals.count))
@@ -55,17 +72,22 @@ struct WFDBHeader: Equatable {
         comments = lines.comments
     }
 
+    /// Returns how many segments there are; nil for a record that is not segmented.
     private mutating func readRecordLine(
         _ line: HeaderLine, _ lines: HeaderLines
-    ) throws(WFDBError) {
+    ) throws(WFDBError) -> Int? {
         let fields = line.fields
         let names = fields[0].split(separator: "/", maxSplits: 1)
         guard let first = names.first else {
             throw lines.error(.field(.recordName, found: fields[0]), line)
         }
         name = String(first)
-        if names.count > 1, let segments = Int(names[1]) {
-            throw lines.error(.multiSegment(segments: segments), line)
+        var segments: Int?
+        if names.count > 1 {
+            guard let read = Int(names[1]), (1...Self.segmentsMaximum).contains(read) else {
+                throw lines.error(.field(.segmentCount, found: String(names[1])), line)
+            }
+            segments = read
         }
         let count = fields[safely: 1] ?? ""
         guard let declared = Int(count), declared >= 0 else {
@@ -90,6 +112,22 @@ struct WFDBHeader: Equatable {
             frameCount = read == 0 ? nil : read
         }
         readStart(Array(fields.dropFirst(4).prefix(2)))
+        return segments
+    }
+
+    private mutating func readSegments(
+        _ declared: Int, _ lines: inout HeaderLines
+    ) throws(WFDBError) {
+        while segments.count < declared {
+            guard let line = lines.next() else {
+                throw lines.error(.segmentCount(declared: declared, found: segments.count))
+            }
+            let text = line.fields[safely: 1] ?? ""
+            guard let frames = Int(text), frames >= 0, frames < 1 << 40 else {
+                throw lines.error(.field(.sampleCount, found: text), line)
+            }
+            segments.append(Segment(name: line.fields[0], frames: frames))
+        }
     }
 
     /// The start, if the line has time and date: `10:30:00 31/12/2016`, or as the recordings of

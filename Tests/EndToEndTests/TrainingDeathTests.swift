@@ -1,0 +1,96 @@
+import Foundation
+import Postgres
+import TestSupport
+import Testing
+
+@Suite struct TrainingDeathTests {
+    /// Trains the same network on the same rows whenever it is called.
+    private static let ask: SQL = """
+        SELECT systole.train('plant.killed', family => 'spacetime', horizon => '24 hours', seed => 7,
+            threads => 1) AS job
+        """
+
+    private static func job(_ pool: Pool) async throws -> Int64 {
+        try await pool.run(ask).only().int64("job")
+    }
+
+    private static func waitUntilDone(_ job: Int64, on pool: Pool) async throws {
+        try await waitUntil("job \(job) is done", on: pool) {
+            """
+            SELECT EXISTS (SELECT FROM systole.jobs
+                WHERE job_id = \(job) AND state = 'done') AS holds
+            """
+        }
+    }
+
+    /// The digest of the trained numbers, and how many steps were trained for them.
+    private static func digest(of job: Int64, on pool: Pool) async throws -> String {
+        try await pool.run(
+            """
+            SELECT metrics->>'tensorsSHA256' AS digest FROM systole.models
+            WHERE job_id = \(job) AND family = 'spacetime'
+            """
+        ).only().text("digest")
+    }
+
+    @Test
+    func `a training whose worker is killed goes on elsewhere and ends with the same numbers`()
+        async throws
+    {
+        try await withTestDatabase { database in
+            let pool = database.pool
+            try await storeDailyWave(as: "plant.killed", hours: 600, on: pool)
+            let folder = FileManager.default.temporaryDirectory.appending(
+                path: "systole-\(UUID().uuidString)")
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+            defer { try? FileManager.default.removeItem(at: folder) }
+            let arguments = ["work", "--role", "train,schedule"]
+            let environment = [
+                "DATABASE_URL": database.url, "SYSTOLE_CHECKPOINT_SECONDS": "0",
+            ]
+
+            let killed = try await Self.job(pool)
+            let first = try Executable.start(arguments, in: folder, environment: environment)
+            try await waitUntil("a state is kept in the second epoch", on: pool) {
+                """
+                SELECT EXISTS (SELECT FROM systole.trainings
+                    WHERE job_id = \(killed) AND epochs > 0) AS holds
+                """
+            }
+            kill(first.process.processIdentifier, SIGKILL)
+            _ = first.outcome()
+            let before = try await pool.run(
+                """
+                SELECT t.step, t.steps_maximum, j.state FROM systole.trainings AS t
+                JOIN systole.jobs AS j USING (job_id) WHERE job_id = \(killed)
+                """
+            ).only()
+            #expect(
+                try before.text("state") == "running", "the kill came too late to test anything")
+            #expect(try before.int("step") < before.int("steps_maximum"))
+
+            // A dead worker is known by its last heartbeat, 30 s ago; the test does not wait so long.
+            _ = try await pool.run(
+                "UPDATE systole.worker SET beat_at = beat_at - interval '1 minute'")
+            _ = try await pool.run("UPDATE systole.leader SET expires_at = now()")
+            let second = try Executable.start(arguments, in: folder, environment: environment)
+            try await Self.waitUntilDone(killed, on: pool)
+            let whole = try await Self.job(pool)
+            #expect(whole != killed)
+            try await Self.waitUntilDone(whole, on: pool)
+            second.process.terminate()
+            let end = second.outcome()
+            #expect(end.status == 0, "\(end.errors)")
+
+            #expect(
+                try await Self.digest(of: killed, on: pool)
+                    == Self.digest(of: whole, on: pool))
+            let leases = try await pool.run(
+                "SELECT DISTINCT lease_no FROM systole.training_state WHERE job_id = \(killed)")
+            #expect(try leases.only().int64("lease_no") == 2)
+            let left = try await pool.run(
+                "SELECT count(*) AS n FROM systole.training_state WHERE state IS NOT NULL")
+            #expect(try left.only().int64("n") == 0)
+        }
+    }
+}

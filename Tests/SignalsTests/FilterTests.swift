@@ -1,0 +1,107 @@
+import Series
+import TestSupport
+import Tensors
+import Testing
+
+@testable import Signals
+
+/// Filters against SciPy.
+@Suite struct FilterTests {
+    private static func leads(_ golden: GoldenFile, _ name: String) throws -> [[Double]] {
+        let x: Tensor<Double> = try golden.tensor(name)
+        return (0..<x.shape[0]).map { lead in
+            Array(x.values[lead * x.shape[1]..<(lead + 1) * x.shape[1]])
+        }
+    }
+
+    private static func excess(
+        _ golden: GoldenFile, _ name: String, _ leads: [[Double]]
+    ) throws -> Double {
+        try golden.excess(
+            of: Tensor([leads.count, leads[0].count], leads.flatMap(\.self)), over: name)
+    }
+
+    @Test(arguments: GoldenFile.cases("bandpass"))
+    func `a band-pass agrees, in one piece, in two, and to and fro`(path: String) throws {
+        let golden = try GoldenFile(path)
+        let (low, high) = (
+            golden.configuration["low"] as? Double, golden.configuration["high"] as? Double
+        )
+        let filter = BiquadCascade.butterworthBandpass(
+            order: golden.integer("order"), low: try #require(low), high: try #require(high),
+            rate: Double(golden.integer("rate")))
+        let x = try Self.leads(golden, "in/x")
+        let split = golden.integer("split")
+        let pieces = x.map { lead in
+            var state = filter.rest
+            let first = filter.filter(Array(lead[..<split]), &state)
+            return first + filter.filter(Array(lead[split...]), &state)
+        }
+        #expect(try Self.excess(golden, "out/causal", pieces) <= 1)
+        let settled = x.map { lead in
+            var state = filter.settled(at: lead[0])
+            return filter.filter(lead, &state)
+        }
+        #expect(try Self.excess(golden, "out/settled", settled) <= 1)
+        #expect(try Self.excess(golden, "out/zero_phase", x.map(filter.zeroPhase)) <= 1)
+    }
+
+    @Test(arguments: GoldenFile.cases("notch"))
+    func `a notch agrees`(path: String) throws {
+        let golden = try GoldenFile(path)
+        let (frequency, quality) = (
+            golden.configuration["frequency"] as? Double,
+            golden.configuration["quality"] as? Double
+        )
+        let filter = BiquadCascade.notch(
+            frequency: try #require(frequency), quality: try #require(quality),
+            rate: Double(golden.integer("rate")))
+        let s = filter.sections[0]
+        #expect(try golden.excess(of: Tensor([3], [s.b0, s.b1, s.b2]), over: "out/b") <= 1)
+        #expect(try golden.excess(of: Tensor([3], [1, s.a1, s.a2]), over: "out/a") <= 1)
+        let x = try Self.leads(golden, "in/x")
+        let causal = x.map { lead in
+            var state = filter.rest
+            return filter.filter(lead, &state)
+        }
+        #expect(try Self.excess(golden, "out/causal", causal) <= 1)
+        #expect(try Self.excess(golden, "out/zero_phase", x.map(filter.zeroPhase)) <= 1)
+    }
+
+    @Test(arguments: GoldenFile.cases("resample_poly"))
+    func `polyphase resampling agrees`(path: String) throws {
+        let golden = try GoldenFile(path)
+        let resampler = PolyphaseResampler(up: golden.integer("up"), down: golden.integer("down"))
+        #expect(
+            try golden.excess(
+                of: Tensor([resampler.taps.count], resampler.taps), over: "alt/filter") <= 1)
+        let x = try Self.leads(golden, "in/x")
+        #expect(try Self.excess(golden, "out/y", x.map(resampler.resample)) <= 1)
+    }
+
+    @Test(arguments: GoldenFile.cases("resample_fourier"))
+    func `resampling by the spectrum agrees`(path: String) throws {
+        let golden = try GoldenFile(path)
+        let resampler = FourierResampler(count: golden.integer("count"))
+        let x = try Self.leads(golden, "in/x")
+        #expect(try Self.excess(golden, "out/y", x.map(resampler.resample)) <= 1)
+    }
+
+    @Test func `rates become the least ratio, and odd ones none`() throws {
+        let resampler = try #require(
+            PolyphaseResampler(from: SamplingRate(360), to: SamplingRate(100)))
+        #expect((resampler.up, resampler.down) == (5, 18))
+        #expect(PolyphaseResampler(from: SamplingRate(100_003), to: SamplingRate(100)) == nil)
+        #expect(PolyphaseResampler(up: 7, down: 7).resample([1, 2, 3]) == [1, 2, 3])
+        #expect(resampler.resample([]) == [])
+        #expect(FourierResampler(count: 4).resample([]) == [])
+    }
+
+    @Test func `a short signal is filtered as far as it goes`() {
+        let filter = BiquadCascade.butterworthBandpass(order: 3, low: 0.5, high: 40, rate: 500)
+        #expect(filter.zeroPhase([]) == [])
+        #expect(filter.zeroPhase([2]).allSatisfy { abs($0) < 1e-9 })
+        #expect(filter.zeroPhase([2, 2, 2, 2]).allSatisfy { abs($0) < 1e-9 })
+        #expect(filter.edge == 21)
+    }
+}
