@@ -35,6 +35,7 @@ CREATE TABLE systole.training_state (
     seconds        double precision NOT NULL,
     record         jsonb            NOT NULL,
     state          bytea,
+    began_at       timestamptz      NOT NULL DEFAULT now(),
     updated_at     timestamptz      NOT NULL DEFAULT now(),
 
     CONSTRAINT training_state_pkey PRIMARY KEY (job_id, fingerprint),
@@ -92,9 +93,13 @@ BEGIN
     SET lease_no = excluded.lease_no, step = excluded.step, steps_maximum = excluded.steps_maximum,
         epochs_maximum = excluded.epochs_maximum, seconds = excluded.seconds, record = excluded.record,
         state = excluded.state, updated_at = now();
+    -- Three lost workers in a row make a job dead; one that gets on between them is no poison.
+    UPDATE systole.job AS j SET worker_losses = 0
+    WHERE j.job_id = keep_training_state.job_id AND j.worker_losses > 0;
 END $$;
 COMMENT ON FUNCTION systole.keep_training_state IS
-    'Keeps the state of a network in training; raises SY023, and keeps nothing, when the run was replaced.';
+    'Keeps the state of a network in training, and forgets the workers that its job has lost; raises SY023, and keeps '
+    'nothing, when the run was replaced.';
 
 -- Jobs end --------------------------------------------------------------------------------------------
 
@@ -318,6 +323,7 @@ COMMENT ON COLUMN systole.models.validation_mse IS
 -- The networks of running and ended training jobs, and those of models whose jobs are forgotten.
 CREATE VIEW systole.trainings AS
 SELECT t.job_id, s.key AS series, n.family,
+    (row_number() OVER (PARTITION BY t.job_id ORDER BY n.began_at, n.fingerprint))::integer AS network,
     coalesce(t.outcome, CASE WHEN j.state = 'running' THEN 'running' ELSE 'waiting' END) AS state,
     jsonb_array_length(n.record->'epochs') AS epochs, n.epochs_maximum, n.step, n.steps_maximum,
     (n.record->'epochs'->-1->>'trainLoss')::double precision AS training_loss,
@@ -328,7 +334,7 @@ SELECT t.job_id, s.key AS series, n.family,
     n.seconds,
     CASE WHEN t.outcome IS NULL AND n.step > 0
         THEN n.seconds / n.step * (n.steps_maximum - n.step) END AS seconds_left,
-    t.began_at, n.updated_at, t.ended_at, m.model_id, n.record
+    n.began_at, n.updated_at, t.ended_at, m.model_id, n.record
 FROM systole.training AS t
 JOIN systole.training_state AS n USING (job_id)
 JOIN systole.series AS s USING (series_id)
@@ -336,7 +342,7 @@ LEFT JOIN systole.job AS j USING (job_id)
 LEFT JOIN systole.model AS m
     ON m.series_id = t.series_id AND m.job_id = t.job_id AND m.family = n.family
 UNION ALL
-SELECT m.job_id, s.key, m.family, 'done', jsonb_array_length(n->'record'->'epochs'),
+SELECT m.job_id, s.key, m.family, place::integer, 'done', jsonb_array_length(n->'record'->'epochs'),
     (n->'options'->>'epochsMaximum')::integer, NULL, NULL,
     (n->'record'->'epochs'->-1->>'trainLoss')::double precision,
     (n->'record'->'epochs'->-1->>'validationError')::double precision,
@@ -345,12 +351,15 @@ SELECT m.job_id, s.key, m.family, 'done', jsonb_array_length(n->'record'->'epoch
     n->'record'
 FROM systole.model AS m
 JOIN systole.series AS s USING (series_id)
-CROSS JOIN LATERAL jsonb_array_elements(m.metrics->'trainings') AS n
+CROSS JOIN LATERAL jsonb_array_elements(m.metrics->'trainings') WITH ORDINALITY AS u (n, place)
 WHERE jsonb_typeof(m.metrics->'trainings') = 'array' AND NOT EXISTS (
     SELECT FROM systole.training_state AS k WHERE k.job_id = m.job_id AND k.family = m.family);
 COMMENT ON VIEW systole.trainings IS
     'Networks in training and trained: how far, how well, and for how long still. state: running, waiting (for a worker that '
     'goes on), done, dead or cancelled. Losses by epoch: systole.training_epochs.';
+COMMENT ON COLUMN systole.trainings.network IS
+    'From 1 within the job: a job trains variants of a network and keeps the best. Once the job is forgotten, those of '
+    'the model are left.';
 COMMENT ON COLUMN systole.trainings.training_loss IS
     'Mean loss of the steps of the last whole epoch: of batches, and for some networks with auxiliary terms.';
 COMMENT ON COLUMN systole.trainings.validation_error IS
@@ -360,7 +369,7 @@ COMMENT ON COLUMN systole.trainings.seconds_left IS
     'If no epoch is saved by stopping early, as of updated_at.';
 
 CREATE VIEW systole.training_epochs AS
-SELECT t.job_id, t.series, t.family, t.state, t.model_id, e.number::integer AS epoch,
+SELECT t.job_id, t.series, t.family, t.network, t.state, t.model_id, e.number::integer AS epoch,
     (e.value->>'trainLoss')::double precision AS training_loss,
     (e.value->>'validationError')::double precision AS validation_error,
     (e.value->>'seconds')::double precision AS seconds,
@@ -368,7 +377,7 @@ SELECT t.job_id, t.series, t.family, t.state, t.model_id, e.number::integer AS e
 FROM systole.trainings AS t
 CROSS JOIN LATERAL jsonb_array_elements(t.record->'epochs') WITH ORDINALITY AS e (value, number);
 COMMENT ON VIEW systole.training_epochs IS
-    'The losses of every epoch of every training; is_best marks the one whose weights the model has.';
+    'The losses of every epoch of every training; is_best marks the one whose weights were kept.';
 
 COMMENT ON COLUMN systole.jobs.progress IS
     'What the run last said about itself: fraction (0 to 1) and note; trainings add epoch, epochs_maximum, training_loss, '

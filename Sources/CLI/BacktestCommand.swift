@@ -1,4 +1,5 @@
 import ArgumentParser
+import Charts
 import Forecasting
 import Foundation
 import Series
@@ -11,27 +12,39 @@ struct BacktestCommand: ParsableCommand {
         discussion: """
             The Informer protocol: borders by file length (ETT: 12/4/4 months; else 70/10/20 %),
             z-scores by the training rows, errors in scaled units over every test window.
-            Settings are chosen on validation rows; test rows are looked at once.
+            Settings are chosen on validation rows; test rows are looked at once. `auto` is what
+            would go live: the best of the other families on validation, or their combination.
 
             Example:
-              systole backtest --data ETTh1.csv --column OT --protocol informer --lag 336 \\
-                  --horizon 168 --families seasonal-naive,ridge,spacetime --json
+              systole backtest ETTh1.csv --target OT --lag 336 --horizon 96,192,336,720 \\
+                  --families seasonal-naive,ets,ridge,spacetime,auto --seeds 0,1,2 --plot charts
             """)
 
-    @Option(help: "The CSV file.") var data: String
-    @Option(help: "The column.") var column: String?
+    @Argument(help: "The CSV file.") var file: String?
+    @Option(help: "The CSV file, in place of the argument.") var data: String?
+    @Option(
+        name: [.customLong("target"), .customLong("column")],
+        help: "The column; not needed where there is only one.")
+    var column: String?
     @Option(help: "informer.") var `protocol` = "informer"
     @Option(help: "Steps that a model looks back on.") var lag = 336
     @Option(help: "Steps to forecast; several as 96,192,336,720.") var horizon: String
     @Option(help: "Steps of one season; found in the data unless given.") var season: Int?
-    @Option(help: "Families, separated by commas.") var families = "seasonal-naive,ridge,spacetime"
+    @Option(
+        help: "Families, separated by commas: seasonal-naive, ets, ridge, spacetime, auto.")
+    var families = "seasonal-naive,ets,ridge,spacetime,auto"
     @Option(help: "Seeds, separated by commas; each trains a model of its own.") var seeds = "0"
-    @Option(help: "Cores that training may use.")
+    @Option(help: "Cores that training may use; the figures are the same with any number.")
     var threads = ProcessInfo.processInfo.activeProcessorCount
     @Flag(help: "Print JSON.") var json = false
+    @Option(help: "A folder that gets one SVG per horizon; made if it is not there.")
+    var plot: String?
     @OptionGroup var table: TableOptions
 
     func validate() throws {
+        guard (file == nil) != (data == nil) else {
+            throw ValidationError("give one CSV file: systole backtest FILE.csv")
+        }
         guard self.protocol == "informer" else {
             throw ValidationError("--protocol \(self.protocol): accepted is informer")
         }
@@ -39,42 +52,45 @@ struct BacktestCommand: ParsableCommand {
         guard (1...ForecastTask.lagMaximum).contains(lag) else {
             throw ValidationError("--lag \(lag) is outside 1 to \(ForecastTask.lagMaximum)")
         }
+        guard (1...256).contains(threads) else {
+            throw ValidationError("--threads \(threads) is outside 1 to 256")
+        }
     }
 
     func run() throws {
-        let series = try SensorFile(path: data, options: table).series(column: column)
+        let path = file ?? data ?? ""
+        let series = try SensorFile(path: path, options: table).series(column: column)
         let season = season ?? min(Season.inferred(for: series), lag)
         var options = FitOptions()
         options.threads = threads
         options.codeVersion = Systole.build
         options.software = Systole.software
+        let chosen = try chosenFamilies()
         let backtest = Backtest(
-            lag: lag, season: season, horizons: try horizons(), families: try chosenFamilies(),
-            seeds: try chosenSeeds(), split: Split.informer(rows: series.values.count),
-            options: options)
+            lag: lag, season: season, horizons: try horizons(), families: chosen.families,
+            seeds: try chosenSeeds(), judgesAuto: chosen.auto,
+            split: Split.informer(rows: series.values.count), options: options)
         let line = ProgressLine()
-        let report = try SensorFile.naming(data, series.channel) {
+        let report = try SensorFile.naming(path, series.channel) {
             try backtest.run(series) { line.show(FittingOptions.progress($0)) }
         }
         line.end()
+        let charts = try plot.map { try draw(report, of: series.channel.name, into: $0) } ?? []
         if json { return try Terminal.json(report) }
-        show(report)
+        BacktestTable(report: report, lag: lag).show()
+        for chart in charts { print("chart: \(chart)") }
     }
 
-    private func show(_ report: BacktestReport) {
-        let split = report.split
-        print(
-            "rows: \(split.train) train, \(split.validation) validation, \(split.test) test, "
-                + "\(report.rowsUnused) unused; look-back \(lag); errors in scaled units")
-        Terminal.table(
-            ["family", "horizon", "seed", "mse", "mae", "windows", "train_seconds"],
-            report.results.map { row in
-                [
-                    row.family, String(row.horizon), String(row.seed), Terminal.number(row.mse),
-                    Terminal.number(row.mae), String(row.windows),
-                    Terminal.number(row.trainSeconds, digits: 3),
-                ]
-            })
+    private func draw(
+        _ report: BacktestReport, of name: String, into folder: String
+    ) throws -> [String] {
+        try OutputFile.makeFolder(folder)
+        return try report.examples.map { example in
+            let path = folder + "/backtest-\(example.horizon).svg"
+            let chart = BacktestChart(report: report, example: example, series: name, lag: lag)
+            try OutputFile.write(chart.svg(), to: path)
+            return path
+        }
     }
 
     private func horizons() throws -> [Int] {
@@ -83,8 +99,14 @@ struct BacktestCommand: ParsableCommand {
         }
     }
 
-    private func chosenFamilies() throws -> [Family] {
-        try list(families, "--families", Family.init(rawValue:))
+    /// The families to fit, and whether the choice among them is judged; all of them for `auto` alone.
+    private func chosenFamilies() throws -> (families: [Family], auto: Bool) {
+        let names = try list(families, "--families") { name in
+            let isKnown = name == "auto" || Family.singles.contains { $0.rawValue == name }
+            return isKnown ? name : nil
+        }
+        let families = names.compactMap(Family.init(rawValue:))
+        return (families.isEmpty ? Family.singles : families, names.contains("auto"))
     }
 
     private func chosenSeeds() throws -> [UInt64] {
@@ -100,5 +122,35 @@ struct BacktestCommand: ParsableCommand {
             }
             return value
         }
+    }
+}
+
+/// A backtest as text: one row for every family and horizon.
+struct BacktestTable {
+    let report: BacktestReport
+    let lag: Int
+
+    func show() {
+        let split = report.split
+        print(
+            "rows: \(split.train) train, \(split.validation) validation, \(split.test) test, "
+                + "\(report.rowsUnused) unused; look-back \(lag); errors in scaled units, mean ± "
+                + "deviation over the seeds")
+        Terminal.table(
+            ["family", "horizon", "seeds", "mse", "±", "mae", "±", "windows", "train_seconds"],
+            report.summary.map { row in
+                [
+                    row.family, String(row.horizon), String(row.seeds), Self.error(row.mse),
+                    Self.error(row.mseDeviation), Self.error(row.mae), Self.error(row.maeDeviation),
+                    String(row.windows), Terminal.number(row.trainSeconds, digits: 3),
+                ]
+            })
+        for choice in report.choices {
+            print("auto, horizon \(choice.horizon), seed \(choice.seed): \(choice.reason)")
+        }
+    }
+
+    private static func error(_ value: Double) -> String {
+        value.isFinite ? String(format: "%.4f", value) : "–"
     }
 }

@@ -86,43 +86,29 @@ struct FittingOptions: ParsableArguments {
 
     /// Fits every family and takes the best on validation.
     ///
-    /// A family that was asked for by name is taken even where it loses to the baseline, and the
-    /// reason says so.
+    /// A family that was asked for alone is taken even where it loses to the baseline, and the reason
+    /// says so.
     func fit(_ series: TimeSeries, horizon: Int) throws -> Fitted {
         let task = try task(for: series, horizon: horizon)
         let split = Split.live(rows: series.values.count, task: task)
         let line = ProgressLine()
         defer { line.end() }
-        var pipelines: [FittedPipeline] = []
-        var objection: ForecastError?
+        func progress(_ step: FitProgress) { line.show(Self.progress(step)) }
         let families = try families()
-        for family in families {
-            do {
-                let pipeline = try FittedPipeline.fit(
-                    family, series: series, task: task, split: split, options: fitOptions
-                ) { step in
-                    line.show(Self.progress(step))
-                }
-                pipelines.append(pipeline)
-            } catch let error as ForecastError {
-                objection = objection ?? error
-            }
+        if families.count == 1, let only = families.first {
+            let pipeline = try FittedPipeline.fit(
+                only, series: series, task: task, split: split, options: fitOptions,
+                progress: progress)
+            let selection = ModelSelection([pipeline.report])
+            let reason =
+                selection.winner == nil ? selection.verdicts[0].reason : selection.reason
+            return Fitted(pipeline: pipeline, reason: reason)
         }
-        if families.count == 1 || pipelines.isEmpty, let objection { throw objection }
-        if self.family == "auto",
-            case .fitted(let ensemble) = try FittedPipeline.combined(
-                pipelines, series: series, options: fitOptions)
-        {
-            pipelines.append(ensemble)
-        }
-        let selection = ModelSelection(pipelines.map(\.report))
-        if let winner = selection.winner {
-            return Fitted(pipeline: pipelines[winner], reason: selection.reason)
-        }
-        guard families.count == 1, let only = pipelines.first else {
-            throw NoModel(reason: selection.reason)
-        }
-        return Fitted(pipeline: only, reason: selection.verdicts[0].reason)
+        let fit = try AutoFit.fit(
+            families, series: series, task: task, split: split, options: fitOptions,
+            progress: progress)
+        guard let winner = fit.winner else { throw NoModel(reason: fit.selection.reason) }
+        return Fitted(pipeline: winner, reason: fit.selection.reason)
     }
 
     /// A line such as `spacetime 40 %, validation MSE 0.071`.

@@ -191,6 +191,16 @@ enum OutputFile {
         }
     }
 
+    /// Makes a folder, and those above it, where it is not there.
+    static func makeFolder(_ path: String) throws {
+        do {
+            try FileManager.default.createDirectory(
+                atPath: path, withIntermediateDirectories: true)
+        } catch {
+            throw OutputFailure(path: path)
+        }
+    }
+
     /// A file that could not be written.
     struct OutputFailure: Error, CustomStringConvertible {
         let path: String

@@ -93,11 +93,11 @@ struct JobCommand: AsyncParsableCommand {
                 guard !losses.isEmpty else { return }
                 try await QueryReport.show(
                     """
-                    SELECT family, epoch, round(training_loss::numeric, 5) AS training_loss,
+                    SELECT family, network, epoch, round(training_loss::numeric, 5) AS training_loss,
                         round(validation_error::numeric, 5) AS validation_error,
                         round(seconds::numeric, 1) AS seconds,
                         CASE WHEN is_best THEN '*' ELSE '' END AS best
-                    FROM systole.training_epochs WHERE job_id = \(job) ORDER BY family, epoch
+                    FROM systole.training_epochs WHERE job_id = \(job) ORDER BY network, epoch
                     """, on: pool, json: false, nothing: "")
             }
         }

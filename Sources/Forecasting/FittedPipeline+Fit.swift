@@ -12,7 +12,7 @@ extension FittedPipeline {
     /// is calibrated on them; test rows are not touched. Windows with missing values are left out,
     /// or, where that leaves less than half of them, used with inputs filled within the gap budget;
     /// a missing target is never used. A constant series is refused, except by the naive family,
-    /// whose report then says so.
+    /// whose report then says so. Of several variants the best on the validation windows is taken.
     ///
     /// - Parameters:
     ///   - family: The kind of model.
@@ -31,25 +31,64 @@ extension FittedPipeline {
             return try fitEnsemble(
                 series: series, task: task, split: split, options: options, progress: progress)
         }
+        let all = try variants(
+            family, series: series, task: task, split: split, options: options, progress: progress)
+        return best(of: all)
+    }
+
+    /// A variant that is tied to the level it was trained at has to err less by this share of the
+    /// error: it would not follow a lasting shift, which the validation rows need not hold.
+    static let advantageMinimum = 0.02
+
+    /// The one with the least validation error, earlier ones at an advantage.
+    static func best(of pipelines: [FittedPipeline]) -> FittedPipeline {
+        guard var best = pipelines.first else {
+            preconditionFailure("FittedPipeline: nothing to choose from")
+        }
+        for other in pipelines.dropFirst()
+        where other.report.validationMSE < (1 - advantageMinimum) * best.report.validationMSE {
+            best = other
+        }
+        return best
+    }
+
+    /// Fits every variant of a family: of ridge with a centred window and with the window as it is, of
+    /// SpaceTime with the window's mean taken off and with the window as it is. Which is better depends
+    /// on whether the level wanders or returns, and an ensemble may want both.
+    ///
+    /// - Returns: One at least; those that could not be fitted are left out as long as one could.
+    /// - Throws: `ForecastError`, or what `progress` throws.
+    static func variants(
+        _ family: Family, series: TimeSeries, task: ForecastTask, split: Split,
+        options: FitOptions, progress: (FitProgress) throws -> Void
+    ) throws -> [FittedPipeline] {
+        precondition(family != .ensemble, "FittedPipeline: an ensemble is made of fitted members")
         let prepared = try PreparedSeries(family, series: series, task: task, split: split)
         try progress(FitProgress(family: family, fraction: 0, validationLoss: nil))
-        var outcome: Result<TrainedForecaster, any Error>?
-        let elapsed = options.clock.measure {
-            outcome = Result {
-                try TrainedForecaster.train(
-                    family, on: prepared, split: split, options: options, progress: progress)
+        let recipes = FitRecipe.all(family, task: task, options: options)
+        var fitted: [FittedPipeline] = []
+        var objection: ForecastError?
+        for (place, recipe) in recipes.enumerated() {
+            do {
+                let outcome = try options.clock.timed {
+                    try recipe.train(on: prepared, split: split) { step in
+                        try progress(step.part(place, of: recipes.count))
+                    }
+                }
+                fitted.append(
+                    try assembled(
+                        family, outcome.value, on: prepared, series: series, split: split,
+                        seconds: outcome.seconds, options: options))
+            } catch let error as ForecastError {
+                objection = objection ?? error
             }
         }
-        guard let trained = try outcome?.get() else {
-            preconditionFailure("FittedPipeline: the clock did not run the fit")
-        }
-        let pipeline = try assembled(
-            family, trained, on: prepared, series: series, split: split,
-            seconds: elapsed.seconds, options: options)
+        if fitted.isEmpty, let objection { throw objection }
         try progress(
             FitProgress(
-                family: family, fraction: 1, validationLoss: pipeline.report.validationMSE))
-        return pipeline
+                family: family, fraction: 1,
+                validationLoss: fitted.map(\.report.validationMSE).min()))
+        return fitted
     }
 
     /// Judges a trained forecaster on the validation windows, and calibrates it there.
@@ -90,11 +129,6 @@ extension FittedPipeline {
                 ResidualDistribution($0)
             })
     }
-}
-
-extension Duration {
-    /// To the microsecond.
-    var seconds: Double { Double(wholeMicroseconds) / 1e6 }
 }
 
 extension FitOptions {
@@ -168,42 +202,6 @@ struct PreparedSeries: Sendable {
             throw .tooFewWindows(
                 part: part, found: windows.starts.count, needed: minimum,
                 excluded: windows.excluded)
-        }
-    }
-}
-
-/// What training gives, whatever the family.
-struct TrainedForecaster: Sendable {
-    let forecaster: Forecaster
-    let settings: [String: String]
-
-    static func train(
-        _ family: Family, on prepared: PreparedSeries, split: Split, options: FitOptions,
-        progress: (FitProgress) throws -> Void
-    ) throws -> TrainedForecaster {
-        switch family {
-        case .ensemble: preconditionFailure("FittedPipeline: an ensemble is made of fitted members")
-        case .seasonalNaive:
-            let naive = SeasonalNaive(season: prepared.task.season)
-            return TrainedForecaster(
-                forecaster: .seasonalNaive(naive), settings: ["season": "\(naive.season)"])
-        case .ets:
-            let fitted = try ETSForecaster.fit(prepared, rows: split.train)
-            var settings = fitted.forecaster.settings
-            settings["aicc"] = "\(fitted.aicc)"
-            return TrainedForecaster(forecaster: .ets(fitted.forecaster), settings: settings)
-        case .ridge:
-            let ridge = RidgeForecaster.fit(
-                prepared.inputs, task: prepared.task, train: prepared.plan.train.starts,
-                validation: prepared.plan.validation.starts)
-            return TrainedForecaster(
-                forecaster: .ridge(ridge),
-                settings: ["centring": ridge.centring.rawValue, "penalty": "\(ridge.penalty)"])
-        case .spacetime:
-            let spacetime = try SpaceTimeForecaster.fit(
-                prepared, options: options, progress: progress)
-            return TrainedForecaster(
-                forecaster: .spacetime(spacetime), settings: spacetime.settings)
         }
     }
 }

@@ -12,13 +12,16 @@ extension RidgeForecaster {
     ///   - task: Lag and horizon.
     ///   - train: Starts of the training windows; at least one.
     ///   - validation: Starts of the validation windows; at least one.
+    ///   - centrings: What is tried.
+    ///   - penalties: What is tried.
     /// - Returns: The forecaster.
     static func fit(
-        _ series: [Double], task: ForecastTask, train: [Int], validation: [Int]
+        _ series: [Double], task: ForecastTask, train: [Int], validation: [Int],
+        centrings: [Centring] = Centring.allCases, penalties: [Double] = Self.penalties
     ) -> RidgeForecaster {
         precondition(!train.isEmpty && !validation.isEmpty, "Ridge: no windows")
         var best: (loss: Double, centring: Centring, penalty: Double, weights: Tensor<Double>)?
-        for centring in Centring.allCases {
+        for centring in centrings {
             let learnt = NormalEquations(series, task: task, starts: train, centring: centring)
             let judged = NormalEquations(series, task: task, starts: validation, centring: centring)
             let solver = learnt.solver()
@@ -69,6 +72,7 @@ struct NormalEquations: Sendable {
                 let window = series[start..<(start + lag)]
                 let centre: Double
                 switch centring {
+                case .none: centre = 0
                 case .last: centre = series[start + lag - 1]
                 case .mean: centre = window.reduce(0, +) / Double(lag)
                 }

@@ -8,6 +8,8 @@ package struct RidgeForecaster: Sendable, Equatable {
     /// What is taken off a window before, and added to its forecast after.
     package enum Centring: String, Sendable, Codable, CaseIterable {
         case last, mean
+        /// Nothing: the level itself tells where the series will return to.
+        case none
     }
 
     package let centring: Centring
@@ -87,6 +89,7 @@ package struct RidgeForecaster: Sendable, Equatable {
 
     private func centre(_ series: [Float], _ start: Int) -> Float {
         switch centring {
+        case .none: return 0
         case .last: return series[start + lag - 1]
         case .mean:
             var sum: Float = 0

@@ -7,8 +7,8 @@ struct ScoringRun {
     let history: TimeSeries
     let gaps: GapIndex
     let budget: GapBudget
-    /// `[rows]`, scaled; NaN where missing.
-    let observed: [Double]
+    /// `[rows]`, scaled, less the shifts of the level so far; NaN where missing.
+    var observed: [Double]
     /// `[rows]`, scaled: what the model sees; finite.
     var inputs: [Float]
     /// Rows in whose place the model sees something else than was observed.
@@ -16,6 +16,9 @@ struct ScoringRun {
     /// The last row believed; −1 where there is none.
     var origin: Int
     var suspects: [Double]
+    /// Lasting changes of the level, in time order. What follows one is seen less its size, so that
+    /// the model goes on at the level that it was trained at.
+    var shifts: [ScoringState.Shift]
     /// The forecast made at `origin`, scaled; empty until needed.
     var path: [Float] = []
     var row: Int
@@ -30,7 +33,14 @@ struct ScoringRun {
         self.history = history
         gaps = GapIndex(history.values)
         budget = GapBudget(pipeline.task, pipeline.family)
+        shifts = state.shifts ?? []
         observed = pipeline.standardiser.scale(history.values)
+        for shift in shifts {
+            let first = max(0, history.grid.nearestIndex(to: shift.at))
+            for place in min(first, observed.count)..<observed.count {
+                observed[place] -= shift.size
+            }
+        }
         inputs = CausalFill.fill(observed, season: pipeline.task.season).map { Self.input($0) }
         row = first
         origin = observed[..<first].lastIndex { $0.isFinite } ?? -1
@@ -130,14 +140,13 @@ struct ScoringRun {
         settle(at: end - 1)
     }
 
-    /// Lifts what the model sees of the rows before a shift by the size of the shift, so that its
-    /// window has one level.
+    /// Sees everything after the origin less the size of a shift that began there.
     private mutating func rebase() {
-        let size = Float(suspects.reduce(0, +) / Double(suspects.count))
-        for place in max(0, origin + 1 - pipeline.task.lag)...origin {
-            inputs[place] += size
-            standIns[place] = inputs[place]
-        }
+        let size = suspects.reduce(0, +) / Double(suspects.count)
+        shifts.append(.init(at: history.grid.instant(at: origin + 1), size: size))
+        for place in (origin + 1)..<observed.count { observed[place] -= size }
+        let filled = CausalFill.fill(observed, season: pipeline.task.season)
+        for place in (origin + 1)..<observed.count { inputs[place] = Self.input(filled[place]) }
     }
 
     private mutating func settle(at place: Int) {
@@ -171,10 +180,12 @@ struct ScoringRun {
         isShift: Bool = false
     ) {
         let value = history.values[row]
+        let level = shifts.reduce(0) { $0 + $1.size }
         scored.append(
             ScoredObservation(
                 at: history.grid.instant(at: row), observed: value.isFinite ? value : nil,
-                expected: expected.map { pipeline.standardiser.unscale($0) }, p: p, score: score,
+                expected: expected.map { pipeline.standardiser.unscale($0 + level) }, p: p,
+                score: score,
                 step: step, isShift: isShift))
     }
 
@@ -198,6 +209,12 @@ struct ScoringRun {
         state.suspects = suspects
         state.standIns = standIns.filter { $0.key > origin - lag }.sorted { $0.key < $1.key }
             .map { .init(at: history.grid.instant(at: $0.key), value: $0.value) }
+        let window = history.grid.instant(at: max(0, row - lag - pipeline.residuals.count))
+        let old = shifts.filter { $0.at < window }
+        if let last = old.last {
+            state.shifts = [.init(at: last.at, size: old.reduce(0) { $0 + $1.size })]
+        }
+        state.shifts = (state.shifts ?? []) + shifts.filter { $0.at >= window }
         return state
     }
 }

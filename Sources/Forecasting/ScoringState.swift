@@ -9,12 +9,22 @@ package struct ScoringState: Hashable, Sendable, Codable {
         let value: Float
     }
 
+    /// A lasting change of the level.
+    struct Shift: Hashable, Sendable, Codable {
+        /// The first row of the new level.
+        let at: Timestamp
+        /// Scaled.
+        let size: Double
+    }
+
     /// In time order; none older than the look-back window.
     var standIns: [StandIn] = []
     /// The last row that the model believed; nil before the first batch.
     var origin: Timestamp?
     /// Residuals, in scaled units, of the suspect rows since then.
     var suspects: [Double] = []
+    /// In time order, those before the look-back window as one; nil or empty where there was none.
+    var shifts: [Shift]?
 
     package init() {}
 }

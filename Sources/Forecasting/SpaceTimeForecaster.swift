@@ -58,6 +58,7 @@ struct SpaceTimeForecaster: Sendable {
             "batch": "\(options.batch)", "bestEpoch": "\(record.bestEpoch)",
             "epochs": "\(record.epochs.count)", "epochsMaximum": "\(options.epochsMaximum)",
             "patience": "\(options.patience)", "rate": "\(options.rate)",
+            "transform": trained.network.configuration.transform.rawValue,
             "weightDecay": "\(options.weightDecay)",
         ]
     }

@@ -3,11 +3,11 @@ internal import Learning
 internal import Tensors
 
 /// How a SpaceTime network is trained; the defaults were chosen for `.cpuDefault` by the validation
-/// error on ETTh1, see ops/decisions/0010.
+/// error on ETTh1 and ETTh2, see ops/decisions/0016.
 package struct TrainingOptions: Sendable, Equatable, Codable {
     /// Windows per step.
     package var batch = 64
-    package var epochsMaximum = 12
+    package var epochsMaximum = 8
     /// Epochs without a better validation error after which the training ends.
     package var patience = 4
     /// Peak learning rate.
@@ -20,7 +20,7 @@ package struct TrainingOptions: Sendable, Equatable, Codable {
     package var windowsPerEpochMaximum = 200_000
 
     package init(
-        batch: Int = 64, epochsMaximum: Int = 12, patience: Int = 4, rate: Double = 4e-3,
+        batch: Int = 64, epochsMaximum: Int = 8, patience: Int = 4, rate: Double = 4e-3,
         weightDecay: Double = 0.01, seed: UInt64 = 0, threads: Int = 1
     ) {
         self.batch = batch

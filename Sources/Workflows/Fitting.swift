@@ -65,29 +65,13 @@ struct Fitting: Sendable {
         options.software = environment.software
         options.checkpoints = checkpoints
         options.dataDigest = digest.map { String(format: "%02x", $0) }.joined()
-        var fitted: [FittedPipeline] = []
-        var refused: [(family: Family, reason: String)] = []
-        var objection: ForecastError?
-        for family in families where family != .ensemble {
-            do {
-                fitted.append(
-                    try FittedPipeline.fit(
-                        family, series: history, task: task, split: split, options: options,
-                        progress: progress))
-            } catch let error as ForecastError {
-                objection = objection ?? error
-                refused.append((family, error.description))
-            }
-        }
-        if fitted.isEmpty, let objection { throw objection }
-        switch try FittedPipeline.combined(fitted, series: history, options: options) {
-        case .fitted(let ensemble): fitted.append(ensemble)
-        case .declined(let reason): refused.append((.ensemble, reason))
-        }
-        pipelines = fitted
+        let fit = try AutoFit.fit(
+            families, series: history, task: task, split: split, options: options,
+            progress: progress)
+        pipelines = fit.pipelines
+        refused = fit.refused
+        selection = fit.selection
         self.split = split
-        self.refused = refused
-        selection = ModelSelection(fitted.map(\.report))
         data = TrainingData(
             digest: digest, from: history.grid.start,
             until: history.grid.instant(at: history.values.count - 1))

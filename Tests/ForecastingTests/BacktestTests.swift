@@ -55,7 +55,7 @@ import Testing
         let report = try Self.run(MadeSeries.wave(1_000))
         let json = try JSONSerialization.jsonObject(with: JSONEncoder().encode(report))
         let object = try #require(json as? [String: Any])
-        #expect(object.keys.sorted() == ["results"])
+        #expect(object.keys.sorted() == ["auto", "results", "rows", "summary"])
         let rows = try #require(object["results"] as? [[String: Any]])
         #expect(rows.count == 3)
         for row in rows {
@@ -64,6 +64,42 @@ import Testing
                     "family", "horizon", "mae", "mse", "seed", "train_seconds", "windows",
                 ])
         }
+    }
+
+    @Test func `the summary has mean and deviation over the seeds`() throws {
+        let report = try Self.run(MadeSeries.wave(1_000), seeds: [1, 2], horizons: [12, 24])
+        #expect(
+            report.summary.map(\.family) == [
+                "repeat-last", "seasonal-naive", "ridge", "repeat-last", "seasonal-naive", "ridge",
+            ])
+        #expect(report.summary[2].seeds == 2 && report.summary[2].mseDeviation == 0)
+        #expect(report.summary[2].mse == report.results[3].mse)
+        #expect(report.summary.map(\.horizon) == [12, 12, 12, 24, 24, 24])
+    }
+
+    @Test func `the error by step averages to the error, and an example is kept`() throws {
+        let report = try Self.run(MadeSeries.wave(1_000))
+        let ridge = try #require(report.curves.last)
+        let mean = ridge.mseByStep.reduce(0, +) / 24
+        #expect(abs(mean - report.results[2].mse) < 1e-9)
+        let example = try #require(report.examples.first)
+        #expect(example.truth.count == 24 && ridge.example.count == 24)
+        #expect(example.row == 800 + 88)
+    }
+
+    @Test func `auto judges what validation chose, and says why`() throws {
+        let series = MadeSeries.wave(1_000)
+        let report = try Backtest(
+            lag: 72, season: 24, horizons: [24], families: [.seasonalNaive, .ets, .ridge],
+            judgesAuto: true, split: .informer(rows: 1_000)
+        ).run(series)
+        #expect(report.results.map(\.family).last == "auto")
+        let choice = try #require(report.choices.first)
+        #expect(["ridge", "ensemble"].contains(choice.family))
+        #expect(choice.reason.contains("least validation error"))
+        let auto = try #require(report.results.last)
+        if choice.family == "ridge" { #expect(auto.mse == report.results[3].mse) }
+        #expect(auto.mse < report.results[1].mse)
     }
 
     @Test func `a series without test windows is refused`() {

@@ -5,19 +5,24 @@ import Testing
 
 @Suite struct SimplexWeightsTests {
     @Test func `independent errors are weighted by their precision`() {
-        // Without shrinkage 1/σ² : 0.8, 0.2; the pull towards ½ moves that only a little.
-        let weights = SimplexWeights.fitted([[1, 0], [0, 4]])
-        #expect(abs(weights[0] - 0.8) < 0.02 && weights[0] < 0.8)
-        #expect(abs(weights[0] + weights[1] - 1) < 1e-12)
+        let weights = SimplexWeights.fitted([[1, 0], [0, 4]], pull: 0)
+        #expect(abs(weights[0] - 0.8) < 1e-6 && abs(weights[1] - 0.2) < 1e-6)
+        let pulled = SimplexWeights.fitted([[1, 0], [0, 4]], pull: 1)
+        #expect(pulled[0] < 0.8 && pulled[0] > 0.5)
     }
 
     @Test func `a member that only adds error gets no weight`() {
-        let weights = SimplexWeights.fitted([[1, 1.5], [1.5, 4]])
+        let weights = SimplexWeights.fitted([[1, 1.5], [1.5, 4]], pull: 0)
         #expect(weights[1] < 1e-9)
     }
 
+    @Test func `a member far behind the best is left out before the pull`() {
+        let weights = SimplexWeights.robust([[1, 0, 0], [0, 1.2, 0], [0, 0, 2]])
+        #expect(weights[2] == 0 && weights[0] > weights[1] && weights[1] > 0.4)
+    }
+
     @Test func `equal members share`() {
-        let weights = SimplexWeights.fitted([[1, 0.5, 0.5], [0.5, 1, 0.5], [0.5, 0.5, 1]])
+        let weights = SimplexWeights.robust([[1, 0.5, 0.5], [0.5, 1, 0.5], [0.5, 0.5, 1]])
         for weight in weights { #expect(abs(weight - 1.0 / 3) < 1e-9) }
     }
 
@@ -28,11 +33,10 @@ import Testing
             let gram = errors.map { a in
                 errors.map { b in zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }
             }
-            let weights = SimplexWeights.fitted(gram)
+            let pull = 2.0
+            let weights = SimplexWeights.fitted(gram, pull: pull)
             func cost(_ w: [Double]) -> Double {
-                let trace = (0..<4).reduce(0) { $0 + gram[$1][$1] }
-                let pull = SimplexWeights.shrinkage * trace / 4
-                return SimplexWeights.squaredError(gram, w)
+                SimplexWeights.squaredError(gram, w)
                     + pull * w.reduce(0) { $0 + ($1 - 0.25) * ($1 - 0.25) }
             }
             #expect(weights.allSatisfy { $0 >= 0 } && abs(weights.reduce(0, +) - 1) < 1e-9)

@@ -29,7 +29,8 @@ import Testing
         let pairs = starts.map { start in
             let window = series[start..<(start + task.lag)]
             let mean = window.reduce(0, +) / Double(task.lag)
-            let centre = centring == .mean ? mean : series[start + task.lag - 1]
+            let last = series[start + task.lag - 1]
+            let centre = centring == .none ? 0 : centring == .mean ? mean : last
             let future = series[(start + task.lag)..<(start + task.lag + task.horizon)]
             return (window.map { $0 - centre } + [1], future.map { $0 - centre })
         }

@@ -164,6 +164,32 @@ import Testing
         #expect(count.withLock { $0 } == 1)
     }
 
+    @Test func `no more than the interval is ever lost`() throws {
+        // A second passes at every report: three in an epoch of 22 steps, and one after it.
+        let clock = HandClock()
+        let states = Mutex<[TrainingState]>([])
+        var checkpoints = TrainingCheckpoints(
+            load: { _ in nil }, save: { state in states.withLock { $0.append(state) } })
+        checkpoints.interval = .seconds(6)
+        _ = try Self.trainer.train(
+            series: SpaceTimeTrainerTests.series, trainStarts: Array(0..<360),
+            validationStarts: Array(372..<480), clock: clock, checkpoints: checkpoints
+        ) { _ in clock.move(by: .seconds(1)) }
+        let kept = states.withLock { $0 }
+        #expect(kept.map(\.record.seconds) == [3, 7, 11, 12])
+        #expect(kept.map(\.record.epochs.count) == [1, 2, 3, 3])
+
+        states.withLock { $0 = [] }
+        checkpoints.interval = .seconds(2)
+        _ = try Self.trainer.train(
+            series: SpaceTimeTrainerTests.series, trainStarts: Array(0..<360),
+            validationStarts: Array(372..<480), clock: clock, checkpoints: checkpoints
+        ) { _ in clock.move(by: .seconds(1)) }
+        let seconds = [0] + states.withLock { $0 }.map(\.record.seconds)
+        #expect(zip(seconds, seconds.dropFirst()).allSatisfy { $1 - $0 <= 2 })
+        #expect(seconds.last == 12)
+    }
+
     @Test func `a kept state that is of no use lets the training begin again`() throws {
         let checkpoints = TrainingCheckpoints(load: { _ in [1, 2, 3] }, save: { _ in })
         Self.expectSame(try Self.train(checkpoints: checkpoints), try Self.train())

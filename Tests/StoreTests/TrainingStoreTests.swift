@@ -83,6 +83,22 @@ import Testing
         }
     }
 
+    @Test func `a job that gets on outlives any number of workers`() async throws {
+        try await withTestDatabase { database in
+            let pool = database.pool
+            var run = try await Self.claim(pool)
+            _ = try await Self.begin(run, until: 100, seed: 1, pool)
+            for step in 1...5 {
+                try await Self.keep(Self.kept(step: step), of: run, pool)
+                try await pool.run(
+                    "UPDATE systole.worker SET beat_at = beat_at - interval '1 minute'")
+                #expect(try await pool.number("SELECT systole.rescue_lost_jobs() AS n") == 1)
+                run = try await Self.claimAgain(pool)
+            }
+            #expect(run.leaseNumber == 6)
+        }
+    }
+
     @Test func `a run that was replaced keeps nothing`() async throws {
         try await withTestDatabase { database in
             let pool = database.pool

@@ -22,6 +22,9 @@ package struct ETSFit: Hashable, Sendable {
         season > 1 && season <= seasonMaximum && rows >= 2 * season + 5
     }
 
+    /// The newest rows that a fit with such a season looks at; its first state is before them.
+    static func rowsSeen(season: Int) -> Int { max(rowsMaximum, 2 * season + 5) }
+
     /// Fits every form that suits the series, and takes the one with the least AICc.
     ///
     /// Smoothing parameters, first level and first trend maximise the likelihood, within the usual
@@ -35,7 +38,7 @@ package struct ETSFit: Hashable, Sendable {
     /// - Source: Hyndman, Koehler, Snyder, Grose 2002; Hyndman, Khandakar 2008, section 2.4.
     package static func best(_ values: [Double], season: Int) -> ETSFit? {
         guard values.count >= rowsMinimum else { return nil }
-        let seen = Array(values.suffix(max(rowsMaximum, 2 * season + 5)))
+        let seen = Array(values.suffix(rowsSeen(season: season)))
         let forms = ETSForm.candidates(
             isSeasonal: isSeasonal(season, rows: seen.count),
             isPositive: seen.allSatisfy { $0 > 0 })

@@ -11,8 +11,6 @@ package enum Combination: Sendable {
 extension FittedPipeline {
     /// Members beyond this many are not combined.
     package static let membersMaximum = 16
-    /// Trainings of each random family that an ensemble fitted on its own has.
-    static let ensembleSeeds: UInt64 = 3
     /// Lighter members are dropped: they cost time and change nothing.
     static let weightMinimum = 0.02
 
@@ -44,13 +42,8 @@ extension FittedPipeline {
             }, "FittedPipeline: members of different tasks")
         let prepared = try PreparedSeries(
             .ensemble, series: series, task: first.task, split: first.report.split)
-        var outcome: Result<Combined, any Error>?
-        let elapsed = options.clock.measure {
-            outcome = Result { Combined(members.map(\.forecaster), on: prepared) }
-        }
-        guard let combined = try outcome?.get() else {
-            preconditionFailure("FittedPipeline: the clock did not run the fit")
-        }
+        let timed = try options.clock.timed { Combined(members.map(\.forecaster), on: prepared) }
+        let combined = timed.value
         guard let forecaster = combined.forecaster else {
             return .declined(reason: combined.reason)
         }
@@ -61,7 +54,7 @@ extension FittedPipeline {
         return .fitted(
             try assembled(
                 .ensemble, trained, on: prepared, series: series, split: first.report.split,
-                seconds: elapsed.seconds + memberSeconds, options: options))
+                seconds: timed.seconds + memberSeconds, options: options))
     }
 
     /// Fits members of every family, and combines them.
@@ -72,28 +65,13 @@ extension FittedPipeline {
         series: TimeSeries, task: ForecastTask, split: Split, options: FitOptions,
         progress: (FitProgress) throws -> Void
     ) throws -> FittedPipeline {
-        let seeds = (0..<ensembleSeeds).map { options.seed &+ $0 }
-        let plan = Family.singles.flatMap { family in
-            (family.isRandom ? seeds : [options.seed]).map { (family, $0) }
+        let fit = try AutoFit.fit(
+            Family.singles, series: series, task: task, split: split, options: options,
+            progress: progress)
+        guard let ensemble = fit.pipelines.first(where: { $0.family == .ensemble }) else {
+            throw ForecastError.noEnsemble
         }
-        var members: [FittedPipeline] = []
-        for (place, (family, seed)) in plan.enumerated() {
-            var options = options
-            options.seed = seed
-            let member = try fit(family, series: series, task: task, split: split, options: options)
-            { step in
-                let fraction = (Double(place) + step.fraction) / Double(plan.count)
-                try progress(
-                    FitProgress(
-                        family: .ensemble, fraction: fraction,
-                        validationLoss: step.validationLoss, secondsLeft: step.secondsLeft))
-            }
-            members.append(member)
-        }
-        switch try combined(members, series: series, options: options) {
-        case .fitted(let pipeline): return pipeline
-        case .declined: throw ForecastError.noEnsemble
-        }
+        return ensemble
     }
 }
 
@@ -115,7 +93,7 @@ private struct Combined {
             reason = "The combination is no better: \(compared)."
             return
         }
-        let weights = SimplexWeights.fitted(errors.all)
+        let weights = SimplexWeights.robust(errors.all)
         let kept = weights.indices.filter { weights[$0] >= FittedPipeline.weightMinimum }
         guard kept.count > 1 else {
             forecaster = nil

@@ -43,7 +43,7 @@ struct MemberErrors {
             let best = learnt.indices.min { learnt[$0][$0] < learnt[$1][$1] } ?? 0
             single += judged[best][best] / 2
             combination +=
-                SimplexWeights.squaredError(judged, SimplexWeights.fitted(learnt)) / 2
+                SimplexWeights.squaredError(judged, SimplexWeights.robust(learnt)) / 2
         }
         return (single, combination)
     }

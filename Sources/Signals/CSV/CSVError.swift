@@ -45,7 +45,7 @@ package struct CSVError: Error, Equatable, CustomStringConvertible {
 
 extension CSVError.Reason {
     /// The sentence without its place and its full stop.
-    fileprivate var sentence: String {
+    var sentence: String {
         switch self {
         case .unreadable(let why): "the file cannot be read (\(why))"
         case .tooLarge(let bytes, let accepted):
