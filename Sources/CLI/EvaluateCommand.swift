@@ -75,7 +75,7 @@ struct EvaluateForecastsCommand: ParsableCommand {
     /// The `.tsf` files, by name.
     private func files() throws -> [String] {
         var isFolder = ObjCBool(false)
-        guard FileManager.default.fileExists(atPath: data, isDirectory: &isFolder) else {
+        guard unsafe FileManager.default.fileExists(atPath: data, isDirectory: &isFolder) else {
             throw ValidationError("--data \(data): there is no such file or folder")
         }
         guard isFolder.boolValue else { return [data] }

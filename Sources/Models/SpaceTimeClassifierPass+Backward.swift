@@ -16,7 +16,10 @@ extension SpaceTimeClassifierPass {
         for index in network.blocks.indices.reversed() {
             runMLPBackward(index)
             normalise(index)
-            runStateSpaceBackward(index)
+            switch form {
+            case .filters: runFiltersBackward(index)
+            case .kernels: runKernelsBackward(index)
+            }
             runNormBackward(index)
         }
         runEmbeddingBackward()
@@ -75,13 +78,51 @@ extension SpaceTimeClassifierPass {
         }
     }
 
-    private func runStateSpaceBackward(_ index: Int) {
+    private func runFiltersBackward(_ index: Int) {
+        let (network, memory, work, length) = (network, memory, work, length)
+        let batch = lengths.count
+        let block = memory.blocks[index]
+        let ssm = network.blocks[index].ssm
+        let filter = ssm.filter
+        team.run(filter.blocks) { group, member in
+            let (scratch, filters) = (memory.members[member], block.filters[group])
+            scratch.gradient.clear(work)
+            for item in 0..<SpaceTimeMemory.items(batch) {
+                let samples = SpaceTimeMemory.item(item, of: batch)
+                let rows = 0..<samples.count * length
+                let (w, dy) = (scratch.z.rows(rows), scratch.y.rows(rows))
+                memory.take(memory.normed, filter, group, samples, length, into: w, work)
+                filter.filter(w, into: w, length: length, filters, work)
+                memory.take(block.scanned, filter, group, samples, length, into: dy, work)
+                let dz = scratch.dz.rows(rows)
+                filter.backward(
+                    w: w, first: dy, into: dz, length: length, filters, scratch.gradient, work)
+                memory.put(dz, filter, group, samples, length, into: memory.dnormed, work)
+            }
+            filter.finish(
+                group, filters, scratch.gradient, memory.parameters, into: memory.gradient, work)
+        }
+        let (skip, dskip) = (
+            ssm.skip.panel(in: memory.parameters), ssm.skip.panel(in: memory.gradient)
+        )
+        team.run(network.configuration.width) { channel, _ in
+            let u = memory.channel(channel, of: memory.normed, batch, length)
+            let dy = memory.channel(channel, of: block.scanned, batch, length)
+            work.add(
+                dy, to: memory.channel(channel, of: memory.dnormed, batch, length),
+                times: work[skip, 0, channel])
+            work[dskip, 0, channel] = S(work.dot(dy, u))
+        }
+    }
+
+    private func runKernelsBackward(_ index: Int) {
         let (network, memory, work, length) = (network, memory, work, length)
         let (batch, convolution) = (lengths.count, convolution)
         let block = memory.blocks[index]
         let ssm = network.blocks[index].ssm
+        guard let kernels = block.kernels else { return }
         work.fill(memory.dnormed)
-        work.fill(block.kernels.gradient)
+        work.fill(kernels.gradient)
         let (skip, dskip) = (
             ssm.skip.panel(in: memory.parameters), ssm.skip.panel(in: memory.gradient)
         )
@@ -91,13 +132,13 @@ extension SpaceTimeClassifierPass {
             let dy = memory.channel(channel, of: block.scanned, batch, length)
             let du = memory.channel(channel, of: memory.dnormed, batch, length)
             convolution.backward(
-                u, kernel: block.kernels.kernel.row(channel), dy: dy, into: du,
-                dkernel: block.kernels.gradient.row(channel), scratch: scratch.convolution, work)
+                u, kernel: kernels.kernel.row(channel), dy: dy, into: du,
+                dkernel: kernels.gradient.row(channel), scratch: scratch.convolution, work)
             work.add(dy, to: du, times: work[skip, 0, channel])
             work[dskip, 0, channel] = S(work.dot(dy, u))
+            guard let states = scratch.states else { return }
             ssm.kernelBackward(
-                channel, block.kernels, scratch.states, memory.parameters,
-                gradient: memory.gradient, work)
+                channel, kernels, states, memory.parameters, gradient: memory.gradient, work)
         }
     }
 

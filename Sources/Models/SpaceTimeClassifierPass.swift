@@ -8,12 +8,25 @@ package import Tensors
 ///
 /// - Important: One call at a time; the threads of `team` are inside.
 package final class SpaceTimeClassifierPass<S: Scalar> {
+    /// How state spaces are computed.
+    package enum Form: Sendable, CaseIterable {
+        /// As filters with d taps back and d out, sixteen channels at once.
+        case filters
+        /// By convolution with their kernels.
+        case kernels
+
+        /// The faster one: filters take 2·d·length products a row, transforms as many as some 600
+        /// taps do.
+        package static func fastest(d: Int) -> Form { d < 512 ? .filters : .kernels }
+    }
+
     package let network: SpaceTimeClassifier
     /// Steps of a sample; shorter ones are padded at the end, and say so.
     package let length: Int
     /// The most samples of one pass.
     package let batchMaximum: Int
     let team: Team
+    let form: Form
     let convolution: CausalConvolution<S>
     let memory: SpaceTimeClassifierMemory
     let work: Workspace<S>
@@ -27,32 +40,43 @@ package final class SpaceTimeClassifierPass<S: Scalar> {
     ///   - batch: The most samples of one pass.
     ///   - training: Whether memory for the backward pass is needed.
     ///   - team: The threads that share the work.
+    ///   - form: How state spaces are computed; the faster one where nil.
     package init(
-        _ network: SpaceTimeClassifier, length: Int, batch: Int, training: Bool, team: Team
+        _ network: SpaceTimeClassifier, length: Int, batch: Int, training: Bool, team: Team,
+        form: Form? = nil
     ) {
         precondition(length > 0 && batch > 0, "SpaceTimeClassifierPass: \(batch)×\(length)")
         self.network = network
         self.length = length
         self.team = team
+        self.form = form ?? .fastest(d: network.configuration.d)
         batchMaximum = batch
         convolution = CausalConvolution(length: length)
         var layout = WorkspaceLayout()
         memory = SpaceTimeClassifierMemory(
             &layout, network, length: length, batch: batch, training: training,
-            threads: team.threads, convolution: convolution.scratchCount)
+            threads: team.threads,
+            convolution: self.form == .kernels ? convolution.scratchCount : nil)
         work = Workspace(layout)
     }
 
-    /// Takes the weights, and makes the kernels that follow from them alone.
+    /// Takes the weights, and makes the filters or kernels that follow from them alone.
     package func prepare(_ parameters: Parameters<S>) {
         precondition(parameters.layout == network.layout, "SpaceTimeClassifierPass: other weights")
         work.load(memory.parameters, from: parameters.values)
         let (network, memory, work) = (network, memory, work)
         let width = network.configuration.width
-        team.run(width * network.blocks.count) { item, member in
-            network.blocks[item / width].ssm.makeKernel(
-                item % width, memory.blocks[item / width].kernels,
-                memory.members[member].states, memory.parameters, work)
+        for (index, block) in network.blocks.enumerated() {
+            let own = memory.blocks[index]
+            let filter = block.ssm.filter
+            team.run(own.filters.count) { group, _ in
+                filter.prepare(group, own.filters[group], memory.parameters, work)
+            }
+            guard let kernels = own.kernels else { continue }
+            team.run(width) { channel, member in
+                guard let states = memory.members[member].states else { return }
+                block.ssm.makeKernel(channel, kernels, states, memory.parameters, work)
+            }
         }
     }
 
@@ -101,7 +125,10 @@ package final class SpaceTimeClassifierPass<S: Scalar> {
         let target = memory.output(of: index)
         let dropout = dropouts[index]
         normalise(index)
-        runStateSpace(index)
+        switch form {
+        case .filters: runFilters(index)
+        case .kernels: runKernels(index)
+        }
         team.run(lengths.count) { sample, member in
             let output = memory.sample(sample, of: target, length)
             network.blocks[index].mlp.forward(
@@ -126,16 +153,46 @@ package final class SpaceTimeClassifierPass<S: Scalar> {
         }
     }
 
-    private func runStateSpace(_ index: Int) {
+    /// The state spaces as filters, sixteen channels of some samples at a time.
+    private func runFilters(_ index: Int) {
+        let (network, memory, work, length) = (network, memory, work, length)
+        let batch = lengths.count
+        let block = memory.blocks[index]
+        let ssm = network.blocks[index].ssm
+        let (filter, skip) = (ssm.filter, ssm.skip.panel(in: memory.parameters))
+        let items = SpaceTimeMemory.items(batch)
+        team.run(filter.blocks * items) { item, member in
+            let (group, samples) = (
+                item / items, SpaceTimeMemory.item(item % items, of: batch)
+            )
+            let scratch = memory.members[member]
+            let rows = 0..<samples.count * length
+            let (z, y) = (scratch.z.rows(rows), scratch.y.rows(rows))
+            memory.take(memory.normed, filter, group, samples, length, into: z, work)
+            filter.filter(z, into: z, length: length, block.filters[group], work)
+            filter.read(z, into: y, length: length, block.filters[group], work)
+            memory.put(y, filter, group, samples, length, into: block.scanned, work)
+        }
+        team.run(network.configuration.width) { channel, _ in
+            work.add(
+                memory.channel(channel, of: memory.normed, batch, length),
+                to: memory.channel(channel, of: block.scanned, batch, length),
+                times: work[skip, 0, channel])
+        }
+    }
+
+    /// The state spaces by convolution, channel by channel.
+    private func runKernels(_ index: Int) {
         let (network, memory, work, length) = (network, memory, work, length)
         let (batch, convolution) = (lengths.count, convolution)
         let block = memory.blocks[index]
         let skip = network.blocks[index].ssm.skip.panel(in: memory.parameters)
+        guard let kernels = block.kernels else { return }
         team.run(network.configuration.width) { channel, member in
             let u = memory.channel(channel, of: memory.normed, batch, length)
             let y = memory.channel(channel, of: block.scanned, batch, length)
             convolution.forward(
-                u, kernel: block.kernels.kernel.row(channel), into: y,
+                u, kernel: kernels.kernel.row(channel), into: y,
                 scratch: memory.members[member].convolution, work)
             work.add(u, to: y, times: work[skip, 0, channel])
         }
@@ -166,96 +223,5 @@ package final class SpaceTimeClassifierPass<S: Scalar> {
         }
         var random = RandomStream(seed: key)
         dropouts = network.blocks.map { _ in Dropout(key: random.next(), probability: probability) }
-    }
-}
-
-/// Where everything of a classifier's pass lies in its workspace.
-struct SpaceTimeClassifierMemory: Sendable {
-    struct Block: Sendable {
-        let kernels: KernelMemory
-        let input: Panel  // [width, batch·length]
-        let statistics: Panel  // [2, batch·length]
-        /// What the state space gives to the MLP, `[width, batch·length]`; its gradient, later.
-        let scanned: Panel
-    }
-
-    /// Scratch of one thread.
-    struct Member: Sendable {
-        let states: KernelStates
-        let convolution: Panel
-        let activated: Panel  // [width, length]
-        let slopes: Panel  // [width, length]
-    }
-
-    /// As in `SpaceTimeMemory`: how many parts a sum over samples has, whatever the threads.
-    static let sharesMaximum = SpaceTimeMemory.sharesMaximum
-
-    let parameters: Panel  // [1, parameters]
-    let gradient: Panel  // [1, parameters]
-    let shareGradients: Panel  // [shares, parameters]
-    let inputs: Panel  // [channels, batch·length]
-    let dinputs: Panel  // [channels, batch·length]
-    let blocks: [Block]
-    let normed: Panel  // [width, batch·length]
-    let dnormed: Panel  // [width, batch·length]
-    /// The last block's output; its gradient, and that of every block's input, later.
-    let output: Panel  // [width, batch·length]
-    let pooled: Panel  // [width, batch]
-    let dpooled: Panel  // [width, batch]
-    let logits: Panel  // [classes, batch]
-    let members: [Member]
-
-    init(
-        _ layout: inout WorkspaceLayout, _ network: SpaceTimeClassifier, length: Int, batch: Int,
-        training: Bool, threads: Int, convolution: Int
-    ) {
-        let c = network.configuration
-        let trained = training ? 1 : 0
-        parameters = layout.reserve(1, network.layout.count)
-        gradient = layout.reserve(trained, network.layout.count)
-        shareGradients = layout.reserve(trained * Self.sharesMaximum, network.layout.count)
-        inputs = layout.reserve(c.channels, batch * length)
-        dinputs = layout.reserve(c.channels, trained * batch * length)
-        var blocks: [Block] = []
-        for _ in network.blocks {
-            blocks.append(
-                Block(
-                    kernels: KernelMemory(
-                        &layout, kernels: c.width, d: c.d, length: length, keepsStates: false),
-                    input: layout.reserve(c.width, batch * length),
-                    statistics: layout.reserve(2, batch * length),
-                    scanned: layout.reserve(c.width, batch * length)))
-        }
-        self.blocks = blocks
-        normed = layout.reserve(c.width, batch * length)
-        dnormed = layout.reserve(c.width, trained * batch * length)
-        output = layout.reserve(c.width, batch * length)
-        pooled = layout.reserve(c.width, batch)
-        dpooled = layout.reserve(c.width, batch)
-        logits = layout.reserve(c.classes, batch)
-        members = (0..<threads).map { _ in
-            Member(
-                states: KernelStates(
-                    &layout, d: c.d, length: length, training: training,
-                    path: .fastest(d: c.d, length: length)),
-                convolution: layout.reserve(1, convolution),
-                activated: layout.reserve(c.width, length),
-                slopes: layout.reserve(c.width, trained * length))
-        }
-    }
-
-    /// Where a block's output lies: the input of the next one.
-    func output(of block: Int) -> Panel {
-        block + 1 < blocks.count ? blocks[block + 1].input : output
-    }
-
-    /// The part of a matrix `[rows, batch·length]` that belongs to one sample, `[rows, length]`.
-    func sample(_ index: Int, of panel: Panel, _ length: Int) -> Panel {
-        panel.columns(index * length..<(index + 1) * length)
-    }
-
-    /// The part of a matrix `[width, batch·length]` that belongs to one channel, `[batch, length]`.
-    func channel(_ index: Int, of panel: Panel, _ batch: Int, _ length: Int) -> Panel {
-        panel.row(index).columns(0..<batch * length).reshaped(batch, length)
     }
 }

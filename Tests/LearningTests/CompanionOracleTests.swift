@@ -54,9 +54,29 @@ import Testing
         }
     }
 
+    /// Seasons of one step, an integrator, and of eight.
+    @Test(arguments: [1, 8])
+    func `on the unit circle itself the generating function fails where a pole is a root of unity`(
+        season: Int
+    ) {
+        // Why the library evaluates it inside the circle: see ops/decisions/0013.
+        var columns = Columns(d: 32, seed: 3)
+        columns.a = (0..<32).map { $0 == 32 - season ? 1 : 0 }
+        let exact = recurrence(columns, 64)
+        let scale = exact.reduce(0) { max($0, abs($1)) }
+        func error(_ kernel: [Double]) -> Double {
+            zip(kernel, exact).reduce(0) { $1.0.isFinite ? max($0, abs($1.0 - $1.1)) : .infinity }
+        }
+        #expect(error(generatingFunction(columns, 64)) > 0.1 * scale)
+        let function = GeneratingFunction(d: 32, length: 64)
+        let damped = function.kernel(a: columns.a, b: columns.b, c: columns.c)
+        #expect(error(damped) < 1e-11 * scale)
+    }
+
     /// Random a of L1 norm 0.99, so that no pole is a root of unity, random b and c.
     struct Columns {
-        let (a, b, c): ([Double], [Double], [Double])
+        var a: [Double]
+        let (b, c): ([Double], [Double])
 
         init(d: Int, seed: UInt64) {
             var random = RandomStream(seed: seed)

@@ -66,15 +66,17 @@ import Testing
         }
     }
 
-    @Test(arguments: [(64, 336), (25, 9), (8, 720), (4, 4), (5, 7), (2, 1), (300, 1000)])
-    func `paths agree on random columns, with their adjoints`(d: Int, length: Int) {
+    @Test(arguments: CompanionOracleTests.cases + [.init(d: 300, length: 1000)])
+    func `paths agree on random columns, with their adjoints`(_ c: CompanionOracleTests.Case) {
+        let (d, length) = (c.d, c.length)
         var random = RandomStream(seed: UInt64(d))
         func normals(_ count: Int) -> Tensor<Double> {
             Tensor([1, count], (0..<count).map { _ in random.normal() })
         }
-        let (a, b, c, up) = (normals(d), normals(d), normals(d), normals(length))
+        let (column, input, output) = (normals(d), normals(d), normals(d))
+        let up = normals(length)
         let runs = KernelPath.allCases.map { path in
-            let run = KernelRun<Double>(a: a, b: b, c: c, length: length, path)
+            let run = KernelRun<Double>(a: column, b: input, c: output, length: length, path)
             run.backward(up)
             return run
         }

@@ -4,10 +4,9 @@ import Tensors
 import Testing
 
 @Suite struct RationalFilterTests {
-    @Test(arguments: [(2, 40), (5, 60), (32, 200)])
-    func `the filter has the kernel of the state space, and its modes add up to it`(
-        d: Int, length: Int
-    ) throws {
+    @Test(arguments: [2, 5, 32])
+    func `the filter has the kernel of the state space`(d: Int) throws {
+        let length = 6 * d + 30
         var layout = ParameterLayout()
         let ssm = CompanionSSM(&layout, width: 3, kernels: 3, d: d)
         var random = RandomStream(seed: 4)

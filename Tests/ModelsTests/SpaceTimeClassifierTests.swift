@@ -9,11 +9,17 @@ import Testing
     func `logits, loss and every gradient agree with the reference`(
         path: String, threads: Int
     ) throws {
-        try check(path, threads, Double.self)
-        try check(path, threads, Float.self)
+        for form in SpaceTimeClassifierPass<Double>.Form.allCases {
+            try check(path, threads, form, Double.self)
+        }
+        for form in SpaceTimeClassifierPass<Float>.Form.allCases {
+            try check(path, threads, form, Float.self)
+        }
     }
 
-    private func check<S: Scalar>(_ path: String, _ threads: Int, _: S.Type) throws {
+    private func check<S: Scalar>(
+        _ path: String, _ threads: Int, _ form: SpaceTimeClassifierPass<S>.Form, _: S.Type
+    ) throws {
         let golden = try GoldenFile(path)
         let model = try #require(golden.configuration["model"] as? [String: Any])
         func size(_ key: String) throws -> Int { try #require(model[key] as? Int) }
@@ -24,7 +30,7 @@ import Testing
         let x: Tensor<S> = try golden.tensor("in/x")
         let pass = SpaceTimeClassifierPass<S>(
             network, length: x.shape[1], batch: x.shape[0] + 1, training: true,
-            team: Team(threads: threads))
+            team: Team(threads: threads), form: form)
         pass.prepare(try Parameters(network.layout, from: golden.checkpoint))
         pass.load(x)
         let logits = pass.forward()
@@ -52,15 +58,16 @@ import Testing
         return Tensor(shape, (0..<shape.reduce(1, *)).map { _ in random.normal() })
     }
 
-    @Test(arguments: [20, 600])
+    @Test(arguments: [20, 600], SpaceTimeClassifierPass<Double>.Form.allCases)
     func `with padding and dropout the gradient agrees with differences of the loss`(
-        length: Int
+        length: Int, form: SpaceTimeClassifierPass<Double>.Form
     ) {
         var random = RandomStream(seed: 3)
         let network = SpaceTimeClassifier(Self.configuration)
         var parameters: Parameters<Double> = network.begin(&random)
         let pass = SpaceTimeClassifierPass<Double>(
-            network, length: length, batch: 3, training: true, team: Team(threads: 2))
+            network, length: length, batch: 3, training: true, team: Team(threads: 2),
+            form: form)
         pass.load(Self.normals([3, length, 2], seed: 1), lengths: [length, 1, length / 2])
         func loss(_ values: [Double]) -> LossValue<Double> {
             parameters.values = values
