@@ -18,10 +18,11 @@ struct Systole: AsyncParsableCommand {
             """,
         version: build,
         subcommands: [
-            ForecastCommand.self, BacktestCommand.self, TrainCommand.self, IngestCommand.self,
-            SourceCommand.self, SeriesCommand.self, ModelCommand.self, ScheduleCommand.self,
-            JobCommand.self, WebhookCommand.self, UpCommand.self, WorkCommand.self,
-            MigrateCommand.self, ConfigCommand.self, DoctorCommand.self, SimulateCommand.self,
+            ForecastCommand.self, BacktestCommand.self, EvaluateCommand.self, TrainCommand.self,
+            IngestCommand.self, SourceCommand.self, SeriesCommand.self, ModelCommand.self,
+            ScheduleCommand.self, JobCommand.self, WebhookCommand.self, UpCommand.self,
+            WorkCommand.self, MigrateCommand.self, ConfigCommand.self, DoctorCommand.self,
+            SimulateCommand.self,
         ])
 
     /// The version of this executable.

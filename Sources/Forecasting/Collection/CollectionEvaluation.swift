@@ -55,9 +55,7 @@ package struct CollectionEvaluation: Sendable {
             collection.smoothed($0, fallback: $1, threads: threads)
         }
         entries.append(Entry(method: .ets, validation: smoothed[0], test: smoothed[1]))
-        let isPositive = collection.series.allSatisfy { $0.allSatisfy { $0 >= 0 } }
         for method in CollectionMethod.allCases where method.isShared {
-            guard isPositive || !method.isLogarithmic else { continue }
             guard
                 let pool = PooledSeries(
                     collection, validation, isLogarithmic: method.isLogarithmic)

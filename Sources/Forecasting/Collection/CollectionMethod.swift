@@ -16,7 +16,7 @@ package enum CollectionMethod: String, Sendable, CaseIterable, Codable {
     /// Whether one model is learnt from all series together.
     var isShared: Bool { self != .seasonalNaive && self != .ets }
 
-    /// Whether logarithms are modelled, so that no value may be below zero.
+    /// Whether logarithms are modelled; series that reach zero are lifted above it first.
     var isLogarithmic: Bool { self == .ridgeLog || self == .spacetimeLog }
 }
 

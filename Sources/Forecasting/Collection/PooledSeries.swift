@@ -24,11 +24,12 @@ struct PooledSeries: Sendable {
     /// Windows to learn from where there are more: every so many is taken.
     static let windowsMaximum = 60_000
 
+    /// Nil where no window fits into the rows.
+    ///
     /// - Parameters:
-    ///   - collection: Not below zero in any value if logarithms are asked for.
+    ///   - collection: The series.
     ///   - stage: The validation stage; its cuts part what is learnt from what chooses.
     ///   - isLogarithmic: Whether logarithms are modelled.
-    /// - Returns: Nil where no window fits into the rows.
     init?(_ collection: SeriesCollection, _ stage: SeriesCollection.Stage, isLogarithmic: Bool) {
         let (lag, horizon) = (collection.lag, collection.horizon)
         guard
@@ -41,8 +42,9 @@ struct PooledSeries: Sendable {
         var train: [Int] = []
         var all: [Int] = []
         for (index, series) in collection.series.enumerated() {
-            let lift = isLogarithmic ? Self.lift(of: series) : 0
-            let known = series.dropLast(horizon).map { isLogarithmic ? log($0 + lift) : $0 }
+            let past = series.dropLast(horizon)
+            let lift = isLogarithmic ? Self.lift(of: past) : 0
+            let known = past.map { isLogarithmic ? log($0 + lift) : $0 }
             lifts.append(lift)
             let learnt = known[..<stage.cuts[index]]
             let centre = learnt.reduce(0, +) / Double(learnt.count)
@@ -77,11 +79,15 @@ struct PooledSeries: Sendable {
         return stride(from: 0, to: starts.count, by: step).map { starts[$0] }
     }
 
-    /// What is added before a logarithm is taken: nothing where all values are above zero, a hundredth
-    /// of the mean where some are zero.
-    private static func lift(of series: [Double]) -> Double {
-        guard series.contains(where: { $0 <= 0 }) else { return 0 }
-        return 0.01 * max(series.reduce(0, +) / Double(series.count), 1e-9)
+    /// What is added before a logarithm is taken: nothing where all values are above zero; else what
+    /// lifts the least value to a hundredth of the mean size.
+    ///
+    /// - Parameter known: A series without its test rows.
+    /// - Returns: Zero or more, in the unit of the series.
+    private static func lift(of known: ArraySlice<Double>) -> Double {
+        guard let least = known.min(), least <= 0 else { return 0 }
+        let size = known.reduce(0) { $0 + abs($1) } / Double(known.count)
+        return 0.01 * max(size, 1e-9) - least
     }
 
     /// The forecasts of a model for the origins of a stage.

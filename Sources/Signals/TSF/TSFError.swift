@@ -18,6 +18,12 @@ package struct TSFError: Error, Equatable {
     /// From 1; nil where the file as a whole is meant.
     package let line: Int?
     package let reason: Reason
+
+    package init(file: String, line: Int?, reason: Reason) {
+        self.file = file
+        self.line = line
+        self.reason = reason
+    }
 }
 
 extension TSFError: CustomStringConvertible {

@@ -1,0 +1,171 @@
+import Series
+
+/// How far a lead can be trusted, from 0 (not at all) to 1.
+///
+/// The score is the least of its parts, each a share that was mapped to 0…1 between the value at which
+/// a lead is worthless and the one from which it is good.
+package struct LeadQuality: Equatable, Sendable {
+    /// Samples that are missing, of all.
+    package let missingShare: Double
+    /// Samples in stretches of a fifth of a second and more without any change.
+    package let flatShare: Double
+    /// Samples at the lead's extremes that come in runs: the converter's limits.
+    package let saturatedShare: Double
+    /// Power below 0.7 Hz, of that below 40 Hz.
+    package let baselineShare: Double
+    /// Power from 5 to 15 Hz, of that from 5 to 40 Hz.
+    package let qrsShare: Double
+    /// Fourth moment over the squared second from 0.7 to 40 Hz: 1.5 for a sine, 3 for noise.
+    package let kurtosis: Double
+    /// Mean correlation of the beats with their mean.
+    package let templateCorrelation: Double
+    /// 0…1; 0 where no beat was found.
+    package let score: Double
+}
+
+/// The quality of a recording and of its leads.
+package struct SignalQuality: Equatable, Sendable {
+    /// Recordings below are not classified.
+    package static let rejection = 0.3
+    /// Recordings below are classified with a warning.
+    package static let warning = 0.6
+
+    package let leads: [Lead: LeadQuality]
+    /// Beats of single leads that the leads together confirm, of all.
+    package let agreement: Double
+    /// Samples of all beats that the leads tell together.
+    package let beats: [Int]
+    /// The median of the leads' scores, times the agreement.
+    package let score: Double
+
+    package init(_ ecg: Electrocardiogram) {
+        let names = Lead.allCases.filter { ecg.leads[$0] != nil }
+        let values = names.compactMap { ecg.leads[$0] }
+        guard let detector = BeatDetector(rate: ecg.rate) else {
+            (leads, agreement, beats, score) = ([:], 0, [], 0)
+            return
+        }
+        let together = detector.beats(in: values)
+        let spectrum = PowerShares(rate: ecg.rate, count: ecg.sampleCount)
+        var (confirmed, alone) = (0, 0)
+        var leads: [Lead: LeadQuality] = [:]
+        for (name, lead) in zip(names, values) {
+            let own = detector.beats(in: [lead])
+            confirmed += Self.confirmed(own, by: together, within: Int(0.15 * ecg.rate.hertz))
+            alone += own.count
+            leads[name] = LeadQuality(lead, rate: ecg.rate, beats: together, spectrum)
+        }
+        let scores = leads.values.map(\.score).sorted()
+        agreement = alone == 0 ? 0 : Double(confirmed) / Double(alone)
+        score = scores.isEmpty || together.isEmpty ? 0 : scores[scores.count / 2] * agreement
+        beats = together
+        self.leads = leads
+    }
+
+    private static func confirmed(_ own: [Int], by all: [Int], within reach: Int) -> Int {
+        own.count { beat in all.contains { abs($0 - beat) <= reach } }
+    }
+}
+
+extension LeadQuality {
+    /// - Parameters:
+    ///   - lead: In millivolts, NaN where missing.
+    ///   - rate: Of the samples.
+    ///   - beats: Where the beats are.
+    ///   - spectrum: For the lead's length and rate.
+    fileprivate init(
+        _ lead: [Double], rate: SamplingRate, beats: [Int], _ spectrum: PowerShares
+    ) {
+        let whole = BeatDetector.bridged(lead)
+        missingShare = Double(lead.count { !$0.isFinite }) / Double(max(1, lead.count))
+        flatShare = Self.flatShare(whole, stretch: max(2, Int(0.2 * rate.hertz)))
+        saturatedShare = Self.saturatedShare(whole)
+        (baselineShare, qrsShare) = spectrum.shares(of: whole)
+        let band = BiquadCascade.butterworthBandpass(
+            order: 2, low: 0.7, high: min(40, 0.45 * rate.hertz), rate: rate.hertz)
+        let wave = band.zeroPhase(whole)
+        kurtosis = Self.kurtosis(wave)
+        templateCorrelation = Self.templateCorrelation(wave, beats, reach: Int(0.1 * rate.hertz))
+        let parts = [
+            Self.ramp(missingShare, bad: 0.5, good: 0.1),
+            Self.ramp(flatShare, bad: 0.6, good: 0.2),
+            Self.ramp(saturatedShare, bad: 0.2, good: 0.02),
+            Self.ramp(baselineShare, bad: 0.995, good: 0.9),
+            Self.ramp(qrsShare, bad: 0.25, good: 0.45),
+            Self.ramp(kurtosis, bad: 1.5, good: 3),
+            Self.ramp(templateCorrelation, bad: 0.3, good: 0.7),
+        ]
+        score = beats.isEmpty ? 0 : parts.min() ?? 0
+    }
+
+    /// 0 at `bad`, 1 at `good`, on the line between them.
+    private static func ramp(_ value: Double, bad: Double, good: Double) -> Double {
+        value.isFinite ? min(1, max(0, (value - bad) / (good - bad))) : 0
+    }
+
+    private static func flatShare(_ values: [Double], stretch: Int) -> Double {
+        var (flat, run) = (0, 1)
+        for i in values.indices.dropFirst() {
+            if values[i] == values[i - 1] {
+                run += 1
+            } else {
+                if run >= stretch { flat += run }
+                run = 1
+            }
+        }
+        if run >= stretch { flat += run }
+        return Double(flat) / Double(max(1, values.count))
+    }
+
+    /// Runs of three and more at either extreme.
+    private static func saturatedShare(_ values: [Double]) -> Double {
+        guard let low = values.min(), let high = values.max(), low < high else { return 0 }
+        var (clipped, run) = (0, 0)
+        for value in values {
+            if value == low || value == high {
+                run += 1
+                clipped += run == 3 ? 3 : run > 3 ? 1 : 0
+            } else {
+                run = 0
+            }
+        }
+        return Double(clipped) / Double(values.count)
+    }
+
+    private static func kurtosis(_ values: [Double]) -> Double {
+        let count = Double(max(1, values.count))
+        let mean = values.reduce(0, +) / count
+        var (second, fourth) = (0.0, 0.0)
+        for value in values {
+            let square = (value - mean) * (value - mean)
+            second += square
+            fourth += square * square
+        }
+        return second > 0 ? fourth / count / (second / count * second / count) : 0
+    }
+
+    private static func templateCorrelation(
+        _ values: [Double], _ beats: [Int], reach: Int
+    ) -> Double {
+        let windows = beats.filter { $0 >= reach && $0 + reach < values.count }.map { beat in
+            centred(Array(values[beat - reach...beat + reach]))
+        }
+        guard windows.count > 1 else { return windows.isEmpty ? 0 : 1 }
+        let template = windows[0].indices.map { i in
+            windows.reduce(0) { $0 + $1[i] } / Double(windows.count)
+        }
+        let sum = windows.reduce(0) { $0 + correlation($1, template) }
+        return sum / Double(windows.count)
+    }
+
+    private static func centred(_ values: [Double]) -> [Double] {
+        let mean = values.reduce(0, +) / Double(values.count)
+        return values.map { $0 - mean }
+    }
+
+    private static func correlation(_ a: [Double], _ b: [Double]) -> Double {
+        let squares = a.reduce(0) { $0 + $1 * $1 } * b.reduce(0) { $0 + $1 * $1 }
+        let product = zip(a, b).reduce(0) { $0 + $1.0 * $1.1 }
+        return squares > 0 ? product / squares.squareRoot() : 0
+    }
+}
