@@ -88,7 +88,18 @@ struct FittingOptions: ParsableArguments {
     ///
     /// A family that was asked for alone is taken even where it loses to the baseline, and the reason
     /// says so.
-    func fit(_ series: TimeSeries, horizon: Int) throws -> Fitted {
+    ///
+    /// - Parameters:
+    ///   - series: What is fitted to.
+    ///   - horizon: Steps to forecast.
+    ///   - dataDigest: SHA-256 of the file, for the record; empty where nobody will ask.
+    /// - Returns: The best pipeline.
+    /// - Throws: `ForecastError`, or `NoModel` where none may forecast.
+    func fit(
+        _ series: TimeSeries, horizon: Int, dataDigest: [UInt8] = []
+    ) throws -> Fitted {
+        var fitOptions = self.fitOptions
+        fitOptions.dataDigest = dataDigest.map { String(format: "%02x", $0) }.joined()
         let task = try task(for: series, horizon: horizon)
         let split = Split.live(rows: series.values.count, task: task)
         let line = ProgressLine()

@@ -116,7 +116,8 @@ private struct ModelReport: Encodable {
     /// Lines for people.
     var summary: [String] {
         let family = report.family.rawValue
-        return (filing?.lines(family: family) ?? ["model: \(family)"])
+        let file = ["model: \(family)", "data: SHA-256 \(report.dataDigest)"]
+        return (filing?.lines(family: family) ?? file)
             + FitDescription(report).lines
     }
 }

@@ -4,6 +4,7 @@ import Foundation
 import Postgres
 import Series
 import Signals
+import Store
 
 /// `systole train`: fits a model to a CSV column and keeps it as a file, or to a stored series.
 struct TrainCommand: AsyncParsableCommand {
@@ -65,8 +66,9 @@ struct TrainCommand: AsyncParsableCommand {
 
     private func trainOnFile(_ file: String) throws {
         let past = try SensorFile(path: file, options: table).series(column: column)
+        let bytes = try Data(contentsOf: URL(filePath: file), options: .mappedIfSafe)
         let fitted = try SensorFile.naming(file, past.channel) {
-            try fitting.fit(past, horizon: horizon ?? 0)
+            try fitting.fit(past, horizon: horizon ?? 0, dataDigest: digest(of: [UInt8](bytes)))
         }
         try OutputFile.write(fitted.pipeline.encoded(), to: out ?? "")
         if json { return try Terminal.json(fitted.pipeline.report) }

@@ -65,6 +65,42 @@ import Testing
         }
     }
 
+    @Test func `a model from a file records the digest of the file, and is the same again`() throws
+    {
+        try withTemporaryFolder { folder in
+            let rows = (0..<300).map { hour in
+                "2024-01-\(String(format: "%02d", 1 + hour / 24))T"
+                    + "\(String(format: "%02d", hour % 24)):00:00Z,"
+                    + "\(10 + 3 * sin(Double(hour) / 24 * 2 * .pi) + sin(Double(hour) * 12.9898))"
+            }
+            let text = "time,value\n" + rows.joined(separator: "\n") + "\n"
+            try text.write(
+                to: folder.appending(path: "data.csv"), atomically: true, encoding: .utf8)
+            func train(_ out: String) throws -> [String: Any] {
+                let outcome = try Executable.run(
+                    [
+                        "train", "data.csv", "--horizon", "12", "--family", "spacetime", "--lag",
+                        "48", "--epochs", "2", "--seed", "9", "--out", out, "--json",
+                    ], in: folder)
+                #expect(outcome.status == 0, "\(outcome.errors)")
+                return try #require(
+                    try JSONSerialization.jsonObject(with: Data(outcome.output.utf8))
+                        as? [String: Any])
+            }
+            let (first, second) = (try train("a.safetensors"), try train("b.safetensors"))
+            #expect((first["dataDigest"] as? String)?.count == 64)
+            #expect(first["seed"] as? Int == 9)
+            #expect(first["validationMSE"] as? Double == second["validationMSE"] as? Double)
+            let trainings = try #require(first["trainings"] as? [[String: Any]])
+            let record = try #require(trainings.first?["record"] as? [String: Any])
+            #expect((record["epochs"] as? [Any])?.count == 2)
+            let shown = try Executable.run(
+                ["model", "show", "--file", "a.safetensors"], in: folder)
+            #expect(shown.output.contains("data: SHA-256 \(first["dataDigest"] as? String ?? "")"))
+            #expect(shown.output.contains("epochs: 2, the best is"))
+        }
+    }
+
     struct Wrong: CustomTestStringConvertible, Sendable {
         let arguments: [String]
         let says: String
