@@ -101,7 +101,7 @@ struct BacktestCommand: ParsableCommand {
 
     /// The families to fit, and whether the choice among them is judged; all of them for `auto` alone.
     private func chosenFamilies() throws -> (families: [Family], auto: Bool) {
-        let names = try list(families, "--families") { name in
+        let names = try list(families, "--families") { (name: String) -> String? in
             let isKnown = name == "auto" || Family.singles.contains { $0.rawValue == name }
             return isKnown ? name : nil
         }

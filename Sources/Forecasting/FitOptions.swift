@@ -30,7 +30,7 @@ package struct FitOptions: Sendable {
 package struct FitProgress: Hashable, Sendable {
     package let family: Family
     /// In 0...1.
-    package var fraction: Double
+    package let fraction: Double
     /// The best validation error so far, in scaled units; nil before there is one.
     package let validationLoss: Double?
     /// Seconds until the end if training does not stop early; nil where unknown.

@@ -12,7 +12,7 @@ extension FittedPipeline {
     /// is calibrated on them; test rows are not touched. Windows with missing values are left out,
     /// or, where that leaves less than half of them, used with inputs filled within the gap budget;
     /// a missing target is never used. A constant series is refused, except by the naive family,
-    /// whose report then says so. Of several variants the best on the validation windows is taken.
+    /// whose report then says so.
     ///
     /// - Parameters:
     ///   - family: The kind of model.
@@ -31,64 +31,19 @@ extension FittedPipeline {
             return try fitEnsemble(
                 series: series, task: task, split: split, options: options, progress: progress)
         }
-        let all = try variants(
-            family, series: series, task: task, split: split, options: options, progress: progress)
-        return best(of: all)
-    }
-
-    /// A variant that is tied to the level it was trained at has to err less by this share of the
-    /// error: it would not follow a lasting shift, which the validation rows need not hold.
-    static let advantageMinimum = 0.02
-
-    /// The one with the least validation error, earlier ones at an advantage.
-    static func best(of pipelines: [FittedPipeline]) -> FittedPipeline {
-        guard var best = pipelines.first else {
-            preconditionFailure("FittedPipeline: nothing to choose from")
-        }
-        for other in pipelines.dropFirst()
-        where other.report.validationMSE < (1 - advantageMinimum) * best.report.validationMSE {
-            best = other
-        }
-        return best
-    }
-
-    /// Fits every variant of a family: of ridge with a centred window and with the window as it is, of
-    /// SpaceTime with the window's mean taken off and with the window as it is. Which is better depends
-    /// on whether the level wanders or returns, and an ensemble may want both.
-    ///
-    /// - Returns: One at least; those that could not be fitted are left out as long as one could.
-    /// - Throws: `ForecastError`, or what `progress` throws.
-    static func variants(
-        _ family: Family, series: TimeSeries, task: ForecastTask, split: Split,
-        options: FitOptions, progress: (FitProgress) throws -> Void
-    ) throws -> [FittedPipeline] {
-        precondition(family != .ensemble, "FittedPipeline: an ensemble is made of fitted members")
         let prepared = try PreparedSeries(family, series: series, task: task, split: split)
         try progress(FitProgress(family: family, fraction: 0, validationLoss: nil))
-        let recipes = FitRecipe.all(family, task: task, options: options)
-        var fitted: [FittedPipeline] = []
-        var objection: ForecastError?
-        for (place, recipe) in recipes.enumerated() {
-            do {
-                let outcome = try options.clock.timed {
-                    try recipe.train(on: prepared, split: split) { step in
-                        try progress(step.part(place, of: recipes.count))
-                    }
-                }
-                fitted.append(
-                    try assembled(
-                        family, outcome.value, on: prepared, series: series, split: split,
-                        seconds: outcome.seconds, options: options))
-            } catch let error as ForecastError {
-                objection = objection ?? error
-            }
+        let trained = try options.clock.timed {
+            try TrainedForecaster.train(
+                family, on: prepared, split: split, options: options, progress: progress)
         }
-        if fitted.isEmpty, let objection { throw objection }
+        let pipeline = try assembled(
+            family, trained.value, on: prepared, series: series, split: split,
+            seconds: trained.seconds, options: options)
         try progress(
             FitProgress(
-                family: family, fraction: 1,
-                validationLoss: fitted.map(\.report.validationMSE).min()))
-        return fitted
+                family: family, fraction: 1, validationLoss: pipeline.report.validationMSE))
+        return pipeline
     }
 
     /// Judges a trained forecaster on the validation windows, and calibrates it there.

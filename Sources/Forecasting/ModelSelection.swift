@@ -1,5 +1,6 @@
 /// Which of several fitted models goes live, and why, by their errors on the validation windows.
 ///
+/// An ensemble goes before its members: there is one only where none of them is better throughout.
 /// A model that does not beat the seasonal naive forecast there stays a candidate; where none does,
 /// the seasonal naive forecast itself goes live, if it is among them.
 package struct ModelSelection: Hashable, Sendable {
@@ -22,7 +23,9 @@ package struct ModelSelection: Hashable, Sendable {
     package init(_ reports: [FitReport]) {
         let verdicts = reports.map { Self.verdict($0) }
         let eligible = verdicts.indices.filter { verdicts[$0].isEligible }
-        let winner = eligible.min { reports[$0].validationMSE < reports[$1].validationMSE }
+        let winner =
+            eligible.first { reports[$0].family == .ensemble }
+            ?? eligible.min { reports[$0].validationMSE < reports[$1].validationMSE }
         self.verdicts = verdicts
         self.winner = winner
         guard let winner else {
@@ -33,8 +36,11 @@ package struct ModelSelection: Hashable, Sendable {
         let others = reports.indices.filter { $0 != winner }.map {
             "\(reports[$0].family.rawValue) \(reports[$0].validationMSE.short)"
         }
+        let why =
+            best.family == .ensemble
+            ? "no model is better throughout" : "it has the least validation error"
         reason =
-            "\(best.family.rawValue) has the least validation error of those that may go live: "
+            "\(best.family.rawValue): of those that may go live, \(why): "
             + "MSE \(best.validationMSE.short) on \(best.validationWindows) windows"
             + (others.isEmpty ? "." : "; others: \(others.joined(separator: ", ")).")
             + Self.composition(of: best)
@@ -43,7 +49,7 @@ package struct ModelSelection: Hashable, Sendable {
     /// What an ensemble is made of, and how it won; empty for other families.
     private static func composition(of report: FitReport) -> String {
         guard let members = report.settings["members"] else { return "" }
-        return " It is \(members)." + (report.settings["heldOut"].map { " \($0)" } ?? "")
+        return " It is \(members)." + (report.settings["comparison"].map { " \($0)" } ?? "")
     }
 
     private static func verdict(_ report: FitReport) -> Verdict {

@@ -73,7 +73,7 @@ struct Promotion: Equatable, Sendable {
         for verdict in selection.verdicts where verdict.isEligible {
             guard verdict.family != winner.family else { continue }
             reasons[verdict.family] =
-                verdict.reason + " \(winner.family.rawValue) has a smaller error:"
+                verdict.reason + " \(winner.family.rawValue) goes before it:"
                 + " \(winner.validationMSE.short)."
         }
         self.reasons = reasons

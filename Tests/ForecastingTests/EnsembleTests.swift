@@ -113,19 +113,74 @@ import Testing
         #expect(scores.allSatisfy { $0.score != nil })
     }
 
-    @Test func `a combination is made where it is better, and the selection says of what`() throws {
+    /// Errors whose mean products on each stretch are these.
+    static func errors(_ stretches: [[[Double]]]) -> MemberErrors {
+        MemberErrors(
+            stretches: stretches,
+            all: (0..<2).map { row in
+                (0..<2).map { column in
+                    stretches.reduce(0) { $0 + $1[row][column] } / Double(stretches.count)
+                }
+            })
+    }
+
+    @Test func `a member that is better on every stretch stays alone`() {
+        let better = [[1.0, 1.2], [1.2, 2.0]]
+        let comparison = Self.errors([better, better, better, better]).comparison([0.5, 0.5])
+        #expect(comparison.stretchesWon == 0 && !comparison.isWorthIt)
+    }
+
+    @Test func `one stretch that the best member would lose makes a combination`() {
+        let better = [[1.0, 0.9], [0.9, 1.1]]
+        let worse = [[1.2, 0.6], [0.6, 1.2]]
+        let comparison = Self.errors([better, better, better, worse]).comparison([0.5, 0.5])
+        #expect(comparison.stretchesWon >= 1 && comparison.isWorthIt)
+        #expect(comparison.sentence.contains("of 4 stretches"))
+    }
+
+    @Test func `a combination that costs more than a twentieth is not made`() {
+        let better = [[1.0, 1.5], [1.5, 4.0]]
+        let worse = [[1.0, 0.1], [0.1, 1.0]]
+        let comparison = Self.errors([better, better, better, worse]).comparison([0.5, 0.5])
+        #expect(comparison.stretchesWon == 1 && !comparison.isWorthIt)
+    }
+
+    @Test func `the stretches of windows add up to all of them`() throws {
         let members = try Self.members()
-        switch try FittedPipeline.combined(members, series: Self.series) {
-        case .fitted(let pipeline):
-            let best = try #require(members.map(\.report.validationMSE).min())
-            #expect(pipeline.report.validationMSE <= best * 1.001)
-            let selection = ModelSelection((members + [pipeline]).map(\.report))
-            #expect(selection.winner == 3)
-            #expect(selection.reason.contains("It is 0."))
-            #expect(selection.reason.contains("on windows that did not choose"))
-        case .declined(let reason):
-            #expect(reason.hasSuffix("."))
+        let prepared = try PreparedSeries(
+            .ensemble, series: Self.series, task: members[0].task, split: members[0].report.split)
+        let errors = MemberErrors(members.map(\.forecaster), on: prepared)
+        #expect(errors.stretches.count == 4)
+        for (index, member) in members.enumerated() {
+            #expect(abs(errors.all[index][index] - member.report.validationMSE) < 1e-6)
+            let parts = errors.stretches.map { $0[index][index] }
+            #expect(try #require(parts.min()) <= errors.all[index][index])
+            #expect(try #require(parts.max()) >= errors.all[index][index])
         }
+    }
+
+    @Test func `models that miss in different ways are combined`() throws {
+        var random = RandomStream(seed: 3)
+        var level = 0.0
+        let series = MadeSeries.hourly(
+            (0..<900).map { _ in
+                level += random.normal()
+                return level + random.normal()
+            })
+        let members = try [Family.seasonalNaive, .ets, .ridge].map {
+            try FittedPipelineTests.fit($0, series)
+        }
+        let outcome = try FittedPipeline.combined(members, series: series)
+        guard case .fitted(let pipeline) = outcome else {
+            Issue.record("\(outcome)")
+            return
+        }
+        let best = try #require(members.map(\.report.validationMSE).min())
+        #expect(pipeline.report.validationMSE <= best * 1.05)
+        let selection = ModelSelection((members + [pipeline]).map(\.report))
+        #expect(selection.winner == 3)
+        #expect(selection.reason.contains("It is 0."))
+        #expect(selection.reason.contains("stretches of the windows"))
     }
 
     @Test func `one member is no ensemble, and copies of one are none either`() throws {

@@ -158,6 +158,26 @@ import Testing
                 == .tensor("scoring.residuals"))
     }
 
+    @Test func `a model stored in format 1 still forecasts`() throws {
+        let series = MadeSeries.wave(300)
+        let pipeline = try Self.fit(.ridge, series, horizon: 2, lag: 24)
+        var checkpoint = try Checkpoint(decoding: pipeline.encoded())
+        let text = try #require(checkpoint.metadata["systole.pipeline"])
+        let read = try JSONSerialization.jsonObject(with: Data(text.utf8))
+        var description = try #require(read as? [String: Any])
+        let forecaster = try #require(description["forecaster"] as? [String: Any])
+        description["forecaster"] = nil
+        description["format"] = 1
+        description["centring"] = forecaster["centring"]
+        description["penalty"] = forecaster["penalty"]
+        let old = try JSONSerialization.data(withJSONObject: description)
+        checkpoint.metadata["systole.pipeline"] = String(decoding: old, as: UTF8.self)
+        let decoded = try FittedPipeline(decoding: checkpoint.encoded())
+        #expect(
+            try decoded.forecast(history: series, steps: 2).values
+                == pipeline.forecast(history: series, steps: 2).values)
+    }
+
     @Test(arguments: closedForms)
     func `missing inputs within the budget are filled and counted`(_ family: Family) throws {
         let series = MadeSeries.wave(1_000)

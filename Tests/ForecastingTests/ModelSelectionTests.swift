@@ -26,9 +26,18 @@ import Testing
         #expect(selection.winner == 2)
         #expect(
             selection.reason
-                == "spacetime has the least validation error of those that may go live: MSE 0.25 "
+                == "spacetime: of those that may go live, it has the least validation error: MSE 0.25 "
                 + "on 37 windows; others: seasonal-naive 0.5, ridge 0.3.")
         #expect(selection.verdicts.allSatisfy { $0.isEligible })
+    }
+
+    @Test func `an ensemble goes before its members`() throws {
+        let selection = ModelSelection([
+            try Self.report(.ridge, mse: 0.3, naive: 0.5),
+            try Self.report(.ensemble, mse: 0.31, naive: 0.5),
+        ])
+        #expect(selection.winner == 1)
+        #expect(selection.reason.contains("no model is better throughout"))
     }
 
     @Test func `a model that loses to seasonal naive stays a candidate`() throws {

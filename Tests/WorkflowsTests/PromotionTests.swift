@@ -39,7 +39,7 @@ import Testing
         let promotion = Self.promotion(reports)
         #expect(promotion.promoted == .spacetime)
         #expect(promotion.reasons[.spacetime]?.contains("least validation error") == true)
-        #expect(promotion.reasons[.ridge]?.contains("spacetime has a smaller error: 0.2") == true)
+        #expect(promotion.reasons[.ridge]?.contains("spacetime goes before it: 0.2") == true)
     }
 
     @Test func `the live model stays unless it is beaten on the same windows`() throws {

@@ -4,8 +4,7 @@ package import Series
 ///
 /// Look-back free, borders fixed, scaled by the training rows, errors in scaled units, every test
 /// window counted (none dropped to fill a batch), settings chosen on validation alone. The fit is
-/// the one that a live model gets; of several variants only the one that validation chose meets the
-/// test windows.
+/// the one that a live model gets.
 package struct Backtest: Sendable {
     package let lag: Int
     package let season: Int
@@ -76,12 +75,6 @@ private struct HorizonRun {
     let judge: TestWindows
     var report: BacktestReport
 
-    /// The variants of one family, and how long they took together.
-    private struct Fit {
-        let variants: [FittedPipeline]
-        let seconds: Double
-    }
-
     init(
         backtest: Backtest, series: TimeSeries, task: ForecastTask, judge: TestWindows,
         report: BacktestReport
@@ -99,8 +92,8 @@ private struct HorizonRun {
         for family in backtest.families {
             for seed in backtest.seeds {
                 let fit = try fit(family, seed: seed, progress)
-                let best = FittedPipeline.best(of: fit.variants)
-                add(family.rawValue, best.forecaster, seed: seed, seconds: fit.seconds)
+                add(
+                    family.rawValue, fit.forecaster, seed: seed, seconds: fit.report.trainSeconds)
             }
         }
         guard backtest.judgesAuto else { return }
@@ -108,7 +101,7 @@ private struct HorizonRun {
     }
 
     /// Fits of this horizon by family and seed.
-    private var fits: [FitKey: Fit] = [:]
+    private var fits: [FitKey: FittedPipeline] = [:]
     private struct FitKey: Hashable {
         let family: Family
         let seed: UInt64
@@ -116,17 +109,14 @@ private struct HorizonRun {
 
     private mutating func fit(
         _ family: Family, seed: UInt64, _ progress: (FitProgress) throws -> Void
-    ) throws -> Fit {
+    ) throws -> FittedPipeline {
         let key = FitKey(family: family, seed: family.isRandom ? seed : backtest.seeds[0])
         if let there = fits[key] { return there }
         var options = backtest.options
         options.seed = seed
-        let timed = try options.clock.timed {
-            try FittedPipeline.variants(
-                family, series: series, task: task, split: backtest.split, options: options,
-                progress: progress)
-        }
-        let fit = Fit(variants: timed.value, seconds: timed.seconds)
+        let fit = try FittedPipeline.fit(
+            family, series: series, task: task, split: backtest.split, options: options,
+            progress: progress)
         fits[key] = fit
         return fit
     }
@@ -136,7 +126,7 @@ private struct HorizonRun {
         options.seed = seed
         let members = try backtest.families.map { try fit($0, seed: seed) { _ in } }
         let timed = try options.clock.timed {
-            try AutoFit.choosing(members.map(\.variants), series: series, options: options)
+            try AutoFit.choosing(members, series: series, options: options)
         }
         let auto = timed.value
         guard let winner = auto.winner else { return }
@@ -147,7 +137,7 @@ private struct HorizonRun {
                 reason: auto.selection.reason + (declined.map { " \($0)" } ?? "")))
         add(
             "auto", winner.forecaster, seed: seed,
-            seconds: timed.seconds + members.reduce(0) { $0 + $1.seconds })
+            seconds: timed.seconds + members.reduce(0) { $0 + $1.report.trainSeconds })
     }
 
     /// Judges a forecaster on the test windows; the first seed's curve and example are kept.

@@ -14,7 +14,7 @@ package struct BacktestReport: Sendable, Encodable {
         package let mae: Double
         /// Test windows.
         package let windows: Int
-        /// Of all variants of the family, chosen or not.
+        /// Of `auto`: of all that it had to choose from.
         package let trainSeconds: Double
 
         private enum CodingKeys: String, CodingKey {

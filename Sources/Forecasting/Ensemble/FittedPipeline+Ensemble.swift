@@ -16,10 +16,9 @@ extension FittedPipeline {
 
     /// Combines fitted models into one, with weights fitted on the validation windows.
     ///
-    /// The weights are none below zero and 1 in sum, drawn a little towards equal ones. Since more
-    /// weights always fit the windows better that they are fitted on, the combination has to win a
-    /// fair comparison first: weights and best single member are chosen on one half of the
-    /// validation windows and judged on the other, in both directions.
+    /// The weights are none below zero and 1 in sum, drawn halfway towards equal ones. There is a
+    /// combination unless its best member alone is better on every stretch of the validation windows, or
+    /// better by far: what follows may resemble any of them, see ops/decisions/0016.
     ///
     /// - Parameters:
     ///   - members: Fitted on this series with one task and split; ensembles among them are passed
@@ -50,7 +49,7 @@ extension FittedPipeline {
         let memberSeconds = members.reduce(0) { $0 + $1.report.trainSeconds }
         let trained = TrainedForecaster(
             forecaster: .ensemble(forecaster),
-            settings: ["members": forecaster.recipe, "heldOut": combined.reason])
+            settings: ["members": forecaster.recipe, "comparison": combined.reason])
         return .fitted(
             try assembled(
                 .ensemble, trained, on: prepared, series: series, split: first.report.split,
@@ -84,15 +83,6 @@ private struct Combined {
 
     init(_ members: [Forecaster], on prepared: PreparedSeries) {
         let errors = MemberErrors(members, on: prepared)
-        let judged = errors.crossJudged
-        let compared =
-            "on windows that did not choose, the combination's MSE is "
-            + "\(judged.combination.short) against \(judged.single.short) of the best single model"
-        guard judged.combination < judged.single else {
-            forecaster = nil
-            reason = "The combination is no better: \(compared)."
-            return
-        }
         let weights = SimplexWeights.robust(errors.all)
         let kept = weights.indices.filter { weights[$0] >= FittedPipeline.weightMinimum }
         guard kept.count > 1 else {
@@ -100,10 +90,15 @@ private struct Combined {
             reason = "One model takes all the weight."
             return
         }
+        let comparison = errors.comparison(weights)
+        reason = comparison.sentence
+        guard comparison.isWorthIt else {
+            forecaster = nil
+            return
+        }
         let sum = kept.reduce(0) { $0 + weights[$1] }
         forecaster = EnsembleForecaster(
             members: kept.map { members[$0] }, weights: kept.map { weights[$0] / sum })
-        reason = "The combination is better: \(compared)."
     }
 }
 

@@ -1,9 +1,17 @@
 /// How the errors of several forecasters go together on the validation windows.
 struct MemberErrors {
-    /// Mean products of errors on the earlier part of the windows, the later part, and all.
-    let earlier: [[Double]]
-    let later: [[Double]]
+    /// Mean products of errors, `[members][members]`, on each of up to four stretches of the windows,
+    /// the earliest first.
+    let stretches: [[[Double]]]
+    /// The same on all windows.
     let all: [[Double]]
+
+    private static let stretchesMaximum = 4
+
+    init(stretches: [[[Double]]], all: [[Double]]) {
+        self.stretches = stretches
+        self.all = all
+    }
 
     /// - Parameters:
     ///   - members: Fitted on the series; at least one.
@@ -11,8 +19,8 @@ struct MemberErrors {
     init(_ members: [Forecaster], on prepared: PreparedSeries) {
         let starts = prepared.plan.validation.starts
         let series = prepared.inputs.map { Float($0) }
-        let half = starts.count / 2
-        var sums = [ProductSum](repeating: ProductSum(members.count), count: 2)
+        let stretches = min(Self.stretchesMaximum, max(1, starts.count))
+        var sums = [ProductSum](repeating: ProductSum(members.count), count: stretches)
         for first in stride(from: 0, to: starts.count, by: Validation.chunk) {
             let part = Array(starts[first..<min(first + Validation.chunk, starts.count)])
             let (lag, horizon) = (prepared.task.lag, prepared.task.horizon)
@@ -26,26 +34,11 @@ struct MemberErrors {
                         Double($0) - $1
                     }
                 }
-                sums[first + row < half ? 0 : 1].add(errors)
+                sums[(first + row) * stretches / starts.count].add(errors)
             }
         }
-        earlier = sums[0].mean
-        later = sums[1].mean
-        all = sums[0].adding(sums[1]).mean
-    }
-
-    /// The least error of a single member, chosen on one part and judged on the other, and the same
-    /// of the weighted combination; means over both directions.
-    var crossJudged: (single: Double, combination: Double) {
-        let directions = [(earlier, later), (later, earlier)]
-        var (single, combination) = (0.0, 0.0)
-        for (learnt, judged) in directions {
-            let best = learnt.indices.min { learnt[$0][$0] < learnt[$1][$1] } ?? 0
-            single += judged[best][best] / 2
-            combination +=
-                SimplexWeights.squaredError(judged, SimplexWeights.robust(learnt)) / 2
-        }
-        return (single, combination)
+        self.stretches = sums.map(\.mean)
+        all = sums.dropFirst().reduce(sums[0]) { $0.adding($1) }.mean
     }
 
     /// Products of errors, summed over windows and steps.
@@ -80,5 +73,43 @@ struct MemberErrors {
         }
 
         var mean: [[Double]] { sums.map { $0.map { $0 / Double(max(1, count)) } } }
+    }
+}
+
+extension MemberErrors {
+    /// A combination beside the best single member.
+    struct Comparison {
+        /// Mean squared errors on all windows.
+        let combination: Double
+        let single: Double
+        /// Of how many stretches, and on how many the combination errs less.
+        let stretches: Int
+        let stretchesWon: Int
+
+        /// What the combination may err more over all, for the sake of steadiness.
+        private static let excessMaximum = 0.05
+
+        /// Whether the combination is to be had: it is, unless one member is better throughout.
+        var isWorthIt: Bool {
+            stretchesWon > 0 && combination <= (1 + Self.excessMaximum) * single
+        }
+
+        /// One sentence.
+        var sentence: String {
+            "The combination's MSE is \(combination.short) against \(single.short) of the best single"
+                + " model, and smaller on \(stretchesWon) of \(stretches) stretches of the windows."
+        }
+    }
+
+    /// Compares a combination with the single member that errs least on all windows.
+    func comparison(_ weights: [Double]) -> Comparison {
+        let best = all.indices.min { all[$0][$0] < all[$1][$1] } ?? 0
+        // Rounding alone wins nothing.
+        let won = stretches.filter {
+            SimplexWeights.squaredError($0, weights) < (1 - 1e-4) * $0[best][best]
+        }
+        return Comparison(
+            combination: SimplexWeights.squaredError(all, weights), single: all[best][best],
+            stretches: stretches.count, stretchesWon: won.count)
     }
 }

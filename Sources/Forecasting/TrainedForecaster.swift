@@ -1,4 +1,3 @@
-import Models
 import Series
 
 /// What training gives, whatever the family.
@@ -7,47 +6,23 @@ struct TrainedForecaster: Sendable {
     let settings: [String: String]
 }
 
-/// One way to train a model of a family.
-struct FitRecipe: Sendable {
-    let family: Family
-    let options: FitOptions
-    /// Of ridge: the centrings of which the best on validation is taken.
-    var centrings: [RidgeForecaster.Centring] = []
-
-    /// All recipes of a family; a network given in the options is the only one of its family.
-    static func all(_ family: Family, task: ForecastTask, options: FitOptions) -> [FitRecipe] {
-        switch family {
-        case .ridge:
-            return [[.last, .mean], [.none]].map {
-                FitRecipe(family: .ridge, options: options, centrings: $0)
-            }
-        case .spacetime where options.network == nil:
-            return [SpaceTimeConfiguration.Transform.mean, .none].map { transform in
-                var options = options
-                var network = SpaceTimeConfiguration.cpuDefault(
-                    lag: task.lag, horizon: task.horizon)
-                network.transform = transform
-                options.network = network
-                return FitRecipe(family: .spacetime, options: options)
-            }
-        case .seasonalNaive, .ets, .spacetime, .ensemble:
-            return [FitRecipe(family: family, options: options)]
-        }
-    }
-
-    /// Trains on the training windows.
+extension TrainedForecaster {
+    /// Trains a model of one family on the training windows.
     ///
     /// - Parameters:
+    ///   - family: Not an ensemble, or the call traps.
     ///   - prepared: The scaled series and its windows.
     ///   - split: Where the training rows end.
+    ///   - options: Seed, threads, and how to train.
     ///   - progress: Told now and then; what it throws ends the training.
     /// - Returns: The forecaster, and what was chosen by name.
     /// - Throws: `ForecastError`, or what `progress` throws.
-    func train(
-        on prepared: PreparedSeries, split: Split, progress: (FitProgress) throws -> Void
+    static func train(
+        _ family: Family, on prepared: PreparedSeries, split: Split, options: FitOptions,
+        progress: (FitProgress) throws -> Void
     ) throws -> TrainedForecaster {
         switch family {
-        case .ensemble: preconditionFailure("FitRecipe: an ensemble is made of fitted members")
+        case .ensemble: preconditionFailure("FittedPipeline: an ensemble is made of fitted members")
         case .seasonalNaive:
             let naive = SeasonalNaive(season: prepared.task.season)
             return TrainedForecaster(
@@ -58,9 +33,11 @@ struct FitRecipe: Sendable {
             settings["aicc"] = "\(fitted.aicc)"
             return TrainedForecaster(forecaster: .ets(fitted.forecaster), settings: settings)
         case .ridge:
+            // A map of the window as it is would be tied to the level that it was trained at, see
+            // ops/decisions/0016.
             let ridge = RidgeForecaster.fit(
                 prepared.inputs, task: prepared.task, train: prepared.plan.train.starts,
-                validation: prepared.plan.validation.starts, centrings: centrings)
+                validation: prepared.plan.validation.starts, centrings: [.last, .mean])
             return TrainedForecaster(
                 forecaster: .ridge(ridge),
                 settings: ["centring": ridge.centring.rawValue, "penalty": "\(ridge.penalty)"])
@@ -70,20 +47,6 @@ struct FitRecipe: Sendable {
             return TrainedForecaster(
                 forecaster: .spacetime(spacetime), settings: spacetime.settings)
         }
-    }
-}
-
-extension FitProgress {
-    /// The same progress, where it is one part of several that follow each other.
-    func part(_ place: Int, of count: Int) -> FitProgress {
-        var whole = self
-        whole.fraction = (Double(place) + fraction) / Double(count)
-        if fraction < 1 {
-            // The later parts take as long as this one.
-            let later = Double(count - place - 1) / (1 - fraction)
-            whole.secondsLeft = secondsLeft.map { $0 * (1 + later) }
-        }
-        return whole
     }
 }
 
