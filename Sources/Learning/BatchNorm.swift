@@ -106,15 +106,17 @@ extension BatchNorm {
         }
     }
 
-    /// Takes the running statistics for the batch's.
+    /// Takes the running statistics, all of which lie in one flat panel, for the batch's.
     package func freeze<S>(
-        _ statistics: Parameters<S>, _ memory: BatchNormMemory, _ p: Panel, _ work: Workspace<S>
+        _ statistics: Panel, _ memory: BatchNormMemory, _ p: Panel, _ work: Workspace<S>
     ) {
+        let (mean, variance) = (
+            running.mean.panel(in: statistics), running.variance.panel(in: statistics)
+        )
         for channel in 0..<channels {
             set(
-                channel, mean: Double(statistics.values[running.mean.offset + channel]),
-                variance: Double(statistics.values[running.variance.offset + channel]), memory, p,
-                work)
+                channel, mean: Double(work[mean, 0, channel]),
+                variance: Double(work[variance, 0, channel]), memory, p, work)
         }
     }
 

@@ -20,7 +20,7 @@ package struct MaskedRows: Sendable, Equatable {
     package var count: Int { first.count + second.count }
 
     /// Sets the masked rows of a signal to 0.
-    func clear<S>(_ panel: Panel, _ work: Workspace<S>) {
+    package func clear<S>(_ panel: Panel, _ work: Workspace<S>) {
         for range in [first, second] where !range.isEmpty { work.fill(panel.rows(range)) }
     }
 }

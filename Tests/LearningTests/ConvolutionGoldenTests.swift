@@ -117,8 +117,10 @@ import Testing
         let y = plan.reserve(batch * time, norm.channels)
         let (p, gradient) = (plan.reserve(1, layout.count), plan.reserve(1, layout.count))
         let memory = BatchNormMemory(&plan, norm, records: batch)
+        let frozen = plan.reserve(1, places.count)
         let work = Workspace<S>(plan)
         var statistics = try Parameters<S>(places, from: golden.checkpoint, prefix: "buffer/")
+        work.load(frozen, from: statistics.values)
         work.load(p, from: try Parameters<S>(layout, from: golden.checkpoint).values)
         work.load(x, from: try golden.tensor("in/x").values)
         work.load(dy, from: try golden.tensor("up/y").values)
@@ -130,7 +132,7 @@ import Testing
             norm.join(
                 records: batch, time: time, momentum: 0.1, statistics: &statistics, memory, p, work)
         } else {
-            norm.freeze(statistics, memory, p, work)
+            norm.freeze(frozen, memory, p, work)
         }
         norm.forward(x, rectified: false, into: y, memory, work)
         for index in 0..<batch {
