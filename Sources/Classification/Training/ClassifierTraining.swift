@@ -1,3 +1,5 @@
+internal import Learning
+internal import Models
 internal import Tensors
 
 /// Trains classifiers on labelled recordings, judges them on those left out, and makes the model that
@@ -6,7 +8,7 @@ package struct ClassifierTraining: Sendable {
     /// How to train, and what to record.
     package struct Options: Sendable {
         package var family = ClassifierFamily.ensemble
-        /// Parts of the recordings of which each is left out once.
+        /// Parts of the recordings of which each is left out once; at least 3.
         package var folds = 5
         package var seed: UInt64 = 0
         package var threads = 1
@@ -47,7 +49,7 @@ package struct ClassifierTraining: Sendable {
         classes: [DiagnosisClass], preparation: ECGPreparation, options: Options
     ) {
         precondition(
-            options.folds > 1 && options.threads > 0 && options.draws > 0,
+            options.folds > 2 && options.threads > 0 && options.draws > 0,
             "ClassifierTraining: \(options)")
         self.classes = classes
         self.preparation = preparation
@@ -90,7 +92,14 @@ package struct ClassifierTraining: Sendable {
         let tuning = ClassifierTuning(
             classes, HeldOutScores(logits: blend.combined, labels: labels))
         var card = card(evaluation, refused: refused)
-        for outcome in outcomes { card.settings.merge(outcome.settings) { $1 } }
+        for outcome in outcomes {
+            card.settings.merge(outcome.settings) { $1 }
+            guard outcomes.count > 1 else { continue }
+            let alone = HeldOutEvaluation(
+                classes, recordings, folds, logits: outcome.logits, draws: options.draws,
+                seed: options.seed, threads: options.threads)
+            card.summaries += alone.rankings(of: outcome.kind.rawValue + " alone")
+        }
         var members: [ClassifierMember] = []
         for (number, outcome) in outcomes.enumerated() where blend.weights[number] > 0 {
             card.settings[outcome.kind.rawValue + ".weight"] = "\(blend.weights[number])"
@@ -265,7 +274,9 @@ package struct ClassifierTraining: Sendable {
 
 extension ClassifierFamily {
     /// The families that one is made of.
-    var parts: [ClassifierFamily] { self == .ensemble ? [.rocket, .beats, .linear] : [self] }
+    var parts: [ClassifierFamily] {
+        self == .ensemble ? [.rocket, .linear, .resnet, .mamba] : [self]
+    }
 }
 
 /// Seconds since it was made.
