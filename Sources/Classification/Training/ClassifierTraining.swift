@@ -58,19 +58,19 @@ package struct ClassifierTraining: Sendable {
 
     /// Trains on all recordings, after as many trainings as there are folds to judge by.
     ///
+    /// The same recordings, classes and seed give the same bytes, with any number of threads.
+    ///
     /// - Parameters:
     ///   - recordings: One label a class.
     ///   - refused: Recordings of each source that the preparation refused, for the record.
-    ///   - clock: Measures the seconds of the record.
     ///   - progress: Called before every step; what it throws ends the training.
     /// - Returns: The classifier, whose card tells how it did on recordings left out.
     /// - Throws: `TooFew`; what `progress` throws.
     package func train(
         _ recordings: [LabelledECG], refused: [String: Int] = [:],
-        clock: any Clock<Duration> = ContinuousClock(), progress: (Progress) throws -> Void
+        progress: (Progress) throws -> Void
     ) throws -> FittedClassifier {
         try check(recordings)
-        let stopwatch = Stopwatch(clock)
         let folds = PatientFolds(recordings, count: options.folds)
         let labels = recordings.map(\.labels)
         var outcomes: [MemberOutcome] = []
@@ -110,7 +110,6 @@ package struct ClassifierTraining: Sendable {
                         calibration: blend.calibrations[number], model: model))
             }
         }
-        card.trainSeconds = stopwatch.seconds
         return FittedClassifier(
             family: options.family, classes: classes, preparation: preparation,
             thresholds: tuning.thresholds, calibration: tuning.calibration, card: card,
@@ -264,7 +263,6 @@ package struct ClassifierTraining: Sendable {
         card.summaries = evaluation.summaries
         card.settings = ["folds": "\(options.folds)"]
         card.seed = options.seed
-        card.threads = options.threads
         card.dataDigest = options.dataDigest
         card.codeVersion = options.codeVersion
         card.software = options.software
@@ -276,22 +274,5 @@ extension ClassifierFamily {
     /// The families that one is made of.
     var parts: [ClassifierFamily] {
         self == .ensemble ? [.rocket, .linear, .resnet, .mamba] : [self]
-    }
-}
-
-/// Seconds since it was made.
-struct Stopwatch {
-    private let elapsed: () -> Duration
-
-    init(_ clock: any Clock<Duration>) { elapsed = Self.start(clock) }
-
-    private static func start<C: Clock<Duration>>(_ clock: C) -> () -> Duration {
-        let start = clock.now
-        return { start.duration(to: clock.now) }
-    }
-
-    var seconds: Double {
-        let parts = elapsed().components
-        return Double(parts.seconds) + Double(parts.attoseconds) * 1e-18
     }
 }
