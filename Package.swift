@@ -124,6 +124,10 @@ let package = Package(
                 "WebClient", "Store", "Jobs", "Notifications", argumentParser, lifecycle, logging,
             ],
             swiftSettings: strict),
+        .executableTarget(
+            name: "Fuzz",
+            dependencies: ["Series", "Tensors", "Learning", "Signals", argumentParser],
+            swiftSettings: strict),
 
         // Tests
         .target(

@@ -38,6 +38,7 @@ private let mayImport: [String: Set<String>] = [
         "WebClient", "Store", "Jobs", "Notifications", "ArgumentParser", "ServiceLifecycle",
         "Logging",
     ],
+    "Fuzz": ["Series", "Tensors", "Learning", "Signals", "ArgumentParser"],
 ]
 
 /// Modules of the toolchain and the system, open to every target.
