@@ -87,6 +87,7 @@ let package = Package(
         target("Models", "Tensors", "Learning"),
         target("Signals", "Series", "Tensors", "CFLAC"),
         target("Forecasting", "Series", "Tensors", "Signals", "Learning", "Models"),
+        target("Classification", "Series", "Tensors", "Signals", "Learning", "Models"),
         target("Charts", "Series"),
 
         // Outside
@@ -112,8 +113,9 @@ let package = Package(
         .executableTarget(
             name: "CLI",
             dependencies: [
-                "Series", "Tensors", "Learning", "Models", "Signals", "Forecasting", "Charts",
-                "Postgres", "WebClient", "Store", "Jobs", "Ingestion", "Workflows", "Notifications",
+                "Series", "Tensors", "Learning", "Models", "Signals", "Forecasting",
+                "Classification", "Charts", "Postgres", "WebClient", "Store", "Jobs", "Ingestion",
+                "Workflows", "Notifications",
                 "CRevision", argumentParser, lifecycle, unixSignals, logging, yams,
             ],
             swiftSettings: strict),
@@ -143,6 +145,8 @@ let package = Package(
         tests(of: "Signals", with: "Series", "Tensors", fixtures: true),
         tests(
             of: "Forecasting", with: "Series", "Tensors", "Learning", "Models", fixtures: true),
+        tests(
+            of: "Classification", with: "Series", "Tensors", "Signals", "Learning", fixtures: true),
         tests(of: "Charts", with: "Series"),
         tests(of: "Postgres"),
         tests(of: "WebClient"),

@@ -11,6 +11,7 @@ private let mayImport: [String: Set<String>] = [
     "Models": ["Tensors", "Learning"],
     "Signals": ["Series", "Tensors", "CFLAC"],
     "Forecasting": ["Series", "Tensors", "Signals", "Learning", "Models"],
+    "Classification": ["Series", "Tensors", "Signals", "Learning", "Models"],
     "Charts": ["Series"],
     "Postgres": ["CLibPQ", "Crypto", "Logging"],
     "WebClient": ["CCurl", "Logging"],
@@ -29,8 +30,9 @@ private let mayImport: [String: Set<String>] = [
         "Logging",
     ],
     "CLI": [
-        "Series", "Tensors", "Learning", "Models", "Signals", "Forecasting", "Charts", "Postgres",
-        "WebClient", "Store", "Jobs", "Ingestion", "Workflows", "Notifications", "CRevision",
+        "Series", "Tensors", "Learning", "Models", "Signals", "Forecasting", "Classification",
+        "Charts", "Postgres", "WebClient", "Store", "Jobs", "Ingestion", "Workflows",
+        "Notifications", "CRevision",
         "ArgumentParser", "Crypto", "ServiceLifecycle", "UnixSignals", "Logging", "Yams",
     ],
     "Benchmarks": [
