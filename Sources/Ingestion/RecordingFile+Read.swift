@@ -34,6 +34,7 @@ extension RecordingFile {
     /// The recording in the file.
     ///
     /// - Parameter options: What the file does not say itself.
+    /// - Returns: The recording as the file gave it.
     /// - Throws: `RecordingFileError`.
     package func read(_ options: RecordingOptions) throws(RecordingFileError) -> Recording {
         guard bytes <= options.bytesMaximum else {

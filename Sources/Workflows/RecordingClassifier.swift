@@ -77,6 +77,11 @@ package struct AnswerNote: Hashable, Sendable, Codable {
     package let code: String
     /// One sentence.
     package let text: String
+
+    package init(code: String, text: String) {
+        self.code = code
+        self.text = text
+    }
 }
 
 /// A recording and what a classifier says of it: findings, or a refusal.

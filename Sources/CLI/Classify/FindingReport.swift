@@ -1,5 +1,7 @@
 import Classification
 import Ingestion
+import Signals
+import Store
 import Workflows
 
 /// What is told of one recording.
@@ -99,4 +101,31 @@ struct FindingReport: Encodable, Sendable {
 
     /// Six decimals: as many as calibration on some hundred recordings can ever mean.
     static func rounded(_ value: Double) -> Double { (value * 1e6).rounded() / 1e6 }
+}
+
+extension FindingReport {
+    /// A recording whose answer was in the database.
+    init(
+        _ read: ReadFile, _ recording: Recording, _ answer: RecordingAnswer,
+        _ classes: [DiagnosisClass], _ plan: ClassifyPlan
+    ) {
+        self.recording = read.key
+        file = read.path
+        contentSHA256 = read.content ?? ""
+        seconds = Self.rounded(recording.durationSeconds)
+        quality = answer.quality.map { Self.rounded($0) }
+        abstained = answer.abstention.map { Refusal(code: $0.code, reason: $0.reason) }
+        model = Model(plan.classifier)
+        notes = answer.notes.map { note in
+            let parts = note.split(separator: ": ", maxSplits: 1)
+            return AnswerNote(code: String(parts[0]), text: String(parts.last ?? ""))
+        }
+        findings = answer.findings.filter { classes.indices.contains($0.classIndex) }.map { finding in
+            let known = classes[finding.classIndex]
+            return Finding(
+                code: known.code, system: known.system, abbreviation: known.abbreviation,
+                name: known.name, probability: Self.rounded(finding.probability),
+                threshold: Self.rounded(finding.threshold), positive: finding.isPositive)
+        }
+    }
 }
