@@ -40,7 +40,7 @@ struct ClassifierRecord: Codable {
 /// One member in the metadata.
 struct MemberRecord: Codable {
     let weight: Double
-    var rocket: RocketKernels.Plan?
+    var linear: LinearModel.Plan?
 }
 
 extension FittedClassifier {
@@ -52,14 +52,14 @@ extension FittedClassifier {
     package func encoded() -> [UInt8] {
         var checkpoint = Checkpoint()
         checkpoint.set("thresholds", Tensor<Double>([classes.count], thresholds))
-        checkpoint.set(
-            "calibration",
-            Tensor<Double>([classes.count, 2], calibration.flatMap { [$0.slope, $0.offset] }))
+        checkpoint.set("calibration", calibration)
         let records = members.enumerated().map { number, member in
+            let prefix = "member.\(number)."
+            checkpoint.set(prefix + "calibration", member.calibration)
             switch member.model {
-            case .rocket(let rocket):
-                rocket.write(to: &checkpoint, "member.\(number).")
-                return MemberRecord(weight: member.weight, rocket: rocket.kernels.plan)
+            case .linear(let linear):
+                linear.write(to: &checkpoint, prefix)
+                return MemberRecord(weight: member.weight, linear: linear.plan)
             }
         }
         let record = ClassifierRecord(
@@ -83,21 +83,23 @@ extension FittedClassifier {
         let record = try Self.record(of: checkpoint)
         let count = record.classes.count
         let thresholds = try checkpoint.finite("thresholds", [count], of: Double.self).values
-        let pairs = try checkpoint.finite("calibration", [count, 2], of: Double.self)
         var members: [ClassifierMember] = []
         for (number, member) in record.members.enumerated() {
-            guard member.weight.isFinite, let plan = member.rocket else { throw .description }
-            let rocket = try RocketModel(
-                plan, classes: count, preparation: record.preparation, checkpoint,
-                "member.\(number).")
-            members.append(ClassifierMember(weight: member.weight, model: .rocket(rocket)))
+            let prefix = "member.\(number)."
+            guard member.weight.isFinite, let plan = member.linear else { throw .description }
+            let linear = try LinearModel(
+                plan, classes: count, preparation: record.preparation, checkpoint, prefix)
+            members.append(
+                ClassifierMember(
+                    weight: member.weight,
+                    calibration: try checkpoint.calibration(prefix + "calibration", count),
+                    model: .linear(linear)))
         }
         self.init(
             family: record.family, classes: record.classes, preparation: record.preparation,
             thresholds: thresholds,
-            calibration: (0..<count).map {
-                ClassCalibration(slope: pairs[$0, 0], offset: pairs[$0, 1])
-            }, card: record.card, members: members)
+            calibration: try checkpoint.calibration("calibration", count), card: record.card,
+            members: members)
     }
 
     /// 16 hexadecimal digits that any change of the classifier changes; it tells models apart and
@@ -142,6 +144,19 @@ extension FittedClassifier {
 }
 
 extension Checkpoint {
+    fileprivate mutating func set(_ name: String, _ calibration: [ClassCalibration]) {
+        set(
+            name,
+            Tensor<Double>([calibration.count, 2], calibration.flatMap { [$0.slope, $0.offset] }))
+    }
+
+    fileprivate func calibration(
+        _ name: String, _ count: Int
+    ) throws(ClassifierDecodingError) -> [ClassCalibration] {
+        let pairs = try finite(name, [count, 2], of: Double.self)
+        return (0..<count).map { ClassCalibration(slope: pairs[$0, 0], offset: pairs[$0, 1]) }
+    }
+
     /// The tensor `name`, of the expected shape and finite.
     func finite<S: Scalar>(
         _ name: String, _ shape: [Int], of: S.Type

@@ -6,9 +6,13 @@ internal import Tensors
 package enum ClassifierFamily: String, Hashable, Sendable, Codable, CaseIterable {
     /// Random convolutions and logistic regression.
     case rocket = "ecg-rocket"
+    /// Measures of the rhythm and of the usual beat, and logistic regression.
+    case beats = "ecg-beats"
+    /// Random convolutions and measures of the beats in one logistic regression.
+    case linear = "ecg-linear"
     case mamba = "ecg-mamba"
     case resnet = "ecg-resnet"
-    /// A weighted mean of the logits of several.
+    /// A weighted mean of the calibrated logits of several.
     case ensemble = "ecg-ensemble"
 }
 
@@ -60,7 +64,7 @@ package struct FittedClassifier: Sendable {
         }
     }
 
-    /// The logits of recordings before calibration: the mean over members and windows.
+    /// The logits of recordings before calibration: the weighted mean over members.
     ///
     /// - Parameters:
     ///   - recordings: As `preparation` makes them.
@@ -112,29 +116,6 @@ package struct FittedClassifier: Sendable {
         let found = logits(changed, threads: threads).map { $0[index] }
         return recording.leads.indices.map { lead in
             (0..<count).map { found[0] - found[1 + lead * count + $0] }
-        }
-    }
-}
-
-/// One model whose logits a classifier adds up.
-struct ClassifierMember: Sendable {
-    /// How the logits come about.
-    enum Model: Sendable {
-        case rocket(RocketModel)
-    }
-
-    /// Its share in the classifier's logits.
-    let weight: Double
-    let model: Model
-
-    /// - Parameters:
-    ///   - recordings: Prepared for this model.
-    ///   - threads: How many are worked on at once.
-    /// - Returns: `[recordings][classes]`
-    func logits(_ recordings: [PreparedECG], threads: Int) -> [[Double]] {
-        switch model {
-        case .rocket(let rocket):
-            ParallelMap.map(recordings.count, threads: threads) { rocket.logits(recordings[$0]) }
         }
     }
 }

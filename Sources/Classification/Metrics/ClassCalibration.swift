@@ -18,8 +18,11 @@ package struct ClassCalibration: Hashable, Sendable, Codable {
 
     /// The probability of a logit, 0…1.
     package func probability(_ logit: Double) -> Double {
-        1 / (1 + exp(-(slope * logit + offset)))
+        1 / (1 + exp(-self.logit(logit)))
     }
+
+    /// The logit of the probability.
+    func logit(_ logit: Double) -> Double { slope * logit + offset }
 
     /// The most likely slope and offset on recordings that were not trained on, by Newton's method.
     ///

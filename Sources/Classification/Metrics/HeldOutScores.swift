@@ -7,6 +7,12 @@ struct HeldOutScores: Sendable {
 
     var classCount: Int { labels.first?.count ?? 0 }
 
+    /// Those of some recordings.
+    func part(_ recordings: [Int]) -> HeldOutScores {
+        HeldOutScores(
+            logits: recordings.map { logits[$0] }, labels: recordings.map { labels[$0] })
+    }
+
     /// Those of one class whose label is known: numbers of recordings, logits, labels.
     func known(_ index: Int) -> (recordings: [Int], logits: [Double], labels: [Bool]) {
         var result: (recordings: [Int], logits: [Double], labels: [Bool]) = ([], [], [])

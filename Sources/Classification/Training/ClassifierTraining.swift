@@ -5,7 +5,7 @@ internal import Tensors
 package struct ClassifierTraining: Sendable {
     /// How to train, and what to record.
     package struct Options: Sendable {
-        package var family = ClassifierFamily.rocket
+        package var family = ClassifierFamily.ensemble
         /// Parts of the recordings of which each is left out once.
         package var folds = 5
         package var seed: UInt64 = 0
@@ -14,6 +14,8 @@ package struct ClassifierTraining: Sendable {
         package var draws = 1000
         package var title = ""
         package var licence = ""
+        /// Sentences about what the model is not good for.
+        package var limits: [String] = []
         package var dataDigest = ""
         package var codeVersion = ""
         package var software: [String: String] = [:]
@@ -65,33 +67,81 @@ package struct ClassifierTraining: Sendable {
         try check(recordings)
         let stopwatch = Stopwatch(clock)
         let folds = PatientFolds(recordings, count: options.folds)
-        let steps = Double(options.folds + 1)
-        var logits = [[Double]](repeating: [], count: recordings.count)
-        for fold in 0..<folds.count {
-            try progress(
-                Progress(
-                    step: "learning without part \(fold + 1) of \(folds.count)",
-                    fraction: Double(fold) / steps))
-            let member = fit(recordings, folds, on: folds.outside(fold)).member
-            let judged = folds.inside(fold)
-            let rows = member.logits(
-                judged.map { recordings[$0].prepared }, threads: options.threads)
-            for (index, row) in zip(judged, rows) { logits[index] = row }
+        let labels = recordings.map(\.labels)
+        var outcomes: [MemberOutcome] = []
+        for (number, kind) in options.family.parts.enumerated() {
+            outcomes.append(
+                try member(kind, recordings, folds) { step, fraction in
+                    let parts = Double(options.family.parts.count)
+                    try progress(
+                        Progress(
+                            step: "\(kind.rawValue): \(step)",
+                            fraction: (Double(number) + fraction) / parts))
+                })
         }
-        try progress(
-            Progress(step: "learning from all", fraction: Double(folds.count) / steps))
-        let outcome = fit(recordings, folds, on: Array(recordings.indices))
+        let scores = outcomes.map { HeldOutScores(logits: $0.logits, labels: labels) }
+        let blend = MemberBlend(scores, folds)
         let evaluation = HeldOutEvaluation(
-            classes, recordings, folds, logits: logits, draws: options.draws, seed: options.seed,
-            threads: options.threads)
-        let tuning = ClassifierTuning(classes, evaluation.scores)
+            classes, recordings, folds, logits: blend.heldOut, draws: options.draws,
+            seed: options.seed, threads: options.threads)
+        let tuning = ClassifierTuning(
+            classes, HeldOutScores(logits: blend.combined, labels: labels))
         var card = card(evaluation, refused: refused)
-        card.settings.merge(outcome.settings) { $1 }
+        for outcome in outcomes { card.settings.merge(outcome.settings) { $1 } }
+        var members: [ClassifierMember] = []
+        for (number, outcome) in outcomes.enumerated() where blend.weights[number] > 0 {
+            card.settings[outcome.kind.rawValue + ".weight"] = "\(blend.weights[number])"
+            for model in outcome.models {
+                members.append(
+                    ClassifierMember(
+                        weight: blend.weights[number] / Double(outcome.models.count),
+                        calibration: blend.calibrations[number], model: model))
+            }
+        }
         card.trainSeconds = stopwatch.seconds
         return FittedClassifier(
             family: options.family, classes: classes, preparation: preparation,
             thresholds: tuning.thresholds, calibration: tuning.calibration, card: card,
-            members: [outcome.member])
+            members: members)
+    }
+
+    /// One part of a family: its logits on recordings left out, and its models, fitted on all.
+    private struct MemberOutcome {
+        let kind: ClassifierFamily
+        /// `[recordings][classes]`
+        let logits: [[Double]]
+        /// Several that count alike, or one.
+        let models: [ClassifierMember.Model]
+        let settings: [String: String]
+    }
+
+    private func member(
+        _ kind: ClassifierFamily, _ recordings: [LabelledECG], _ folds: PatientFolds,
+        _ progress: (String, Double) throws -> Void
+    ) throws -> MemberOutcome {
+        let steps = Double(folds.count + 1)
+        let plain = classes.map { _ in ClassCalibration.none }
+        var logits = [[Double]](repeating: [], count: recordings.count)
+        for fold in 0..<folds.count {
+            try progress(
+                "learning without part \(fold + 1) of \(folds.count)", Double(fold) / steps)
+            let models = fit(kind, recordings, folds, on: folds.outside(fold)).models
+            let judged = folds.inside(fold)
+            for model in models {
+                let member = ClassifierMember(
+                    weight: 1 / Double(models.count), calibration: plain, model: model)
+                let rows = member.logits(
+                    judged.map { recordings[$0].prepared }, threads: options.threads)
+                for (index, row) in zip(judged, rows) {
+                    let sum = logits[index].isEmpty ? row.map { _ in 0 } : logits[index]
+                    logits[index] = zip(sum, row).map { $0 + member.weight * $1 }
+                }
+            }
+        }
+        try progress("learning from all", Double(folds.count) / steps)
+        let outcome = fit(kind, recordings, folds, on: Array(recordings.indices))
+        return MemberOutcome(
+            kind: kind, logits: logits, models: outcome.models, settings: outcome.settings)
     }
 
     private func check(_ recordings: [LabelledECG]) throws {
@@ -107,20 +157,36 @@ package struct ClassifierTraining: Sendable {
             "ClassifierTraining: labels for other classes")
     }
 
-    /// One member, fitted, and its settings by name.
+    /// The models of one part, and its settings by name.
     private func fit(
-        _ recordings: [LabelledECG], _ folds: PatientFolds, on training: [Int]
-    ) -> (member: ClassifierMember, settings: [String: String]) {
-        let trainer = RocketTrainer(seed: options.seed, threads: options.threads)
+        _ kind: ClassifierFamily, _ recordings: [LabelledECG], _ folds: PatientFolds,
+        on training: [Int]
+    ) -> (models: [ClassifierMember.Model], settings: [String: String]) {
+        let features: FeatureKind =
+            switch kind {
+            case .beats: .beats
+            case .linear: .all
+            default: .kernels
+            }
+        let trainer = LinearTrainer(
+            kind: features, preparation: preparation, seed: options.seed, threads: options.threads)
         let outcome = trainer.fit(recordings, folds, on: training)
         return (
-            ClassifierMember(weight: 1, model: .rocket(outcome.model)),
+            [.linear(outcome.model)],
             [
-                "penalty": "\(outcome.penalty)",
-                "features": "\(outcome.model.kernels.plan.featureCount)",
+                kind.rawValue + ".penalty": "\(outcome.penalty)",
+                kind.rawValue + ".features": "\(outcome.model.features.count)",
             ]
         )
     }
+
+    /// What holds of any classifier that is trained on a thousand recordings.
+    private static let limits = [
+        "Rare classes were learnt from a few dozen recordings; their intervals say how little is known.",
+        "A class that is not listed is not found, and a recording without a finding need not be normal.",
+        "Where age, device, filter or population differ from the sources above, calibration and "
+            + "thresholds need not hold.",
+    ]
 
     private func card(
         _ evaluation: HeldOutEvaluation, refused: [String: Int]
@@ -128,6 +194,7 @@ package struct ClassifierTraining: Sendable {
         var card = ClassifierCard()
         card.title = options.title
         card.licence = options.licence
+        card.limits = Self.limits + options.limits
         card.protocolText =
             "Every figure is on recordings that the judged model did not see: \(options.folds) parts, "
             + "each left out once, all recordings of a patient in one part; penalties, calibration "
@@ -144,6 +211,11 @@ package struct ClassifierTraining: Sendable {
         card.software = options.software
         return card
     }
+}
+
+extension ClassifierFamily {
+    /// The families that one is made of.
+    var parts: [ClassifierFamily] { self == .ensemble ? [.rocket, .beats, .linear] : [self] }
 }
 
 /// Seconds since it was made.

@@ -1,16 +1,18 @@
 internal import Tensors
 
-/// Fits random convolutions with logistic regression, whose penalty is chosen by cross-validation.
-struct RocketTrainer: Sendable {
+/// Fits logistic regressions on features, with a penalty that is chosen by cross-validation.
+struct LinearTrainer: Sendable {
+    let kind: FeatureKind
+    let preparation: ECGPreparation
     var sizes = RocketKernels.Sizes()
     /// Tried in this order; of two that are as good the first is taken.
-    var penalties = [0.003, 0.01, 0.03, 0.1, 0.3]
+    var penalties = [0.03, 0.1, 0.3, 1]
     var seed: UInt64 = 0
     var threads = 1
 
     /// A fitted model, and the penalty that was chosen.
     struct Outcome: Sendable {
-        let model: RocketModel
+        let model: LinearModel
         let penalty: Double
     }
 
@@ -22,13 +24,9 @@ struct RocketTrainer: Sendable {
     ///   - training: Numbers of the recordings to learn from, ascending.
     /// - Returns: The model, fitted once more on all of `training`.
     func fit(_ recordings: [LabelledECG], _ folds: PatientFolds, on training: [Int]) -> Outcome {
-        var random = RandomStream(seed: seed).stream(1)
-        let kernels = RocketKernels(
-            drawing: sizes, from: training.map { recordings[$0].prepared }, threads: threads,
-            &random)
-        let width = kernels.plan.featureCount
+        let features = features(training.map { recordings[$0].prepared })
         let rows = ParallelMap.map(training.count, threads: threads) { place in
-            kernels.features(recordings[training[place]].prepared)
+            features.features(recordings[training[place]].prepared)
         }
         let labels = training.map { recordings[$0].labels }
         let numbers = Set(training.map { folds.fold[$0] }).sorted()
@@ -36,8 +34,9 @@ struct RocketTrainer: Sendable {
             let fold = numbers[number]
             let inside = training.indices.filter { folds.fold[training[$0]] == fold }
             let outside = training.indices.filter { folds.fold[training[$0]] != fold }
-            let regression = LogisticRegression(Self.matrix(rows, outside, width))
-            let judged = Self.matrix(rows, inside, width)
+            let regression = LogisticRegression(
+                Self.matrix(rows, outside), blocks: features.blocks)
+            let judged = Self.matrix(rows, inside)
             let known = outside.map { labels[$0] }
             return (
                 inside,
@@ -58,15 +57,27 @@ struct RocketTrainer: Sendable {
         let worth = scores.map { HeldOutScores(logits: $0, labels: labels).macroAUROC }
         var best = 0
         for index in worth.indices where worth[index] > worth[best] { best = index }
-        let all = LogisticRegression(Self.matrix(rows, Array(rows.indices), width))
+        let all = LogisticRegression(
+            Self.matrix(rows, Array(rows.indices)), blocks: features.blocks)
         let fit = all.fit(labels, penalty: penalties[best])
         return Outcome(
-            model: RocketModel(kernels: kernels, weights: fit.weights, offsets: fit.offsets),
+            model: LinearModel(features: features, weights: fit.weights, offsets: fit.offsets),
             penalty: penalties[best])
     }
 
-    private static func matrix(_ rows: [[Float]], _ chosen: [Int], _ width: Int) -> Tensor<Float> {
-        Tensor([chosen.count, width], chosen.flatMap { rows[$0] })
+    /// Kernels are drawn, and take their bounds from these recordings.
+    private func features(_ recordings: [PreparedECG]) -> LinearFeatures {
+        var random = RandomStream(seed: seed).stream(1)
+        let kernels =
+            kind == .beats
+            ? nil
+            : RocketKernels(drawing: sizes, from: recordings, threads: threads, &random)
+        return LinearFeatures(
+            kernels: kernels, beats: kind == .kernels ? nil : BeatFeatures(preparation))
+    }
+
+    private static func matrix(_ rows: [[Float]], _ chosen: [Int]) -> Tensor<Float> {
+        Tensor([chosen.count, rows[0].count], chosen.flatMap { rows[$0] })
     }
 
     private static func logits(

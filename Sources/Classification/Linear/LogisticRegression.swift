@@ -4,8 +4,8 @@ internal import Tensors
 /// Logistic regressions of many classes on the same features, where there are more features than
 /// recordings.
 ///
-/// Features are standardised, and divided by the root of their number so that a penalty means the
-/// same for any number of them. The solution lies in the span of the recordings, where it is found in
+/// Features are standardised, and divided by the root of the number in their block, so that every
+/// block counts alike and a penalty means the same for any number of features. The solution lies in the span of the recordings, where it is found in
 /// the basis of their principal components; there the bound ¼·ZᵀZ + λ of the curvature is diagonal.
 ///
 /// - Source: Böhning and Lindsay, "Monotonicity of quadratic-approximation algorithms", 1988, for the
@@ -13,7 +13,7 @@ internal import Tensors
 struct LogisticRegression {
     /// `[features]`
     private let means: [Float]
-    /// One over deviation and root of the number of features, `[features]`; 0 of a constant.
+    /// One over deviation and root of the block's size, `[features]`; 0 of a constant.
     private let factors: [Float]
     /// Standardised, `[recordings, features]`.
     private let rows: Tensor<Float>
@@ -25,9 +25,11 @@ struct LogisticRegression {
     /// Iterations; the loss has settled to 1e-6 of itself long before.
     private static let iterations = 300
 
-    /// - Parameter features: `[recordings, features]`, finite.
-    init(_ features: Tensor<Float>) {
-        features.expect([nil, nil])
+    /// - Parameters:
+    ///   - features: `[recordings, features]`, finite.
+    ///   - blocks: How many features stand together, in order.
+    init(_ features: Tensor<Float>, blocks: [Int]) {
+        features.expect([nil, blocks.reduce(0, +)])
         let (count, width) = (features.shape[0], features.shape[1])
         var (sums, squares) = (
             [Double](repeating: 0, count: width), [Double](repeating: 0, count: width)
@@ -40,10 +42,11 @@ struct LogisticRegression {
             }
         }
         means = sums.map { Float($0 / Double(count)) }
+        let sizes = blocks.flatMap { repeatElement(Double($0 * blocks.count), count: $0) }
         factors = (0..<width).map { i in
             let mean = sums[i] / Double(count)
             let variance = squares[i] / Double(count) - mean * mean
-            return variance > 1e-10 ? Float(1 / (variance * Double(width)).squareRoot()) : 0
+            return variance > 1e-10 ? Float(1 / (variance * sizes[i]).squareRoot()) : 0
         }
         rows = Self.standardised(features, means, factors)
         let gram = matmul(rows, rows, transposeB: true).converted(to: Double.self)
