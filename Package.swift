@@ -87,6 +87,7 @@ let package = Package(
         target("Models", "Tensors", "Learning"),
         target("Signals", "Series", "Tensors", "CFLAC"),
         target("Forecasting", "Series", "Tensors", "Signals", "Learning", "Models"),
+        target("Classification", "Series", "Tensors", "Signals", "Learning", "Models"),
         target("Charts", "Series"),
 
         // Outside
@@ -102,8 +103,8 @@ let package = Package(
             "Ingestion", "Series", "Signals", "WebClient", "Store", "Jobs", "Postgres", crypto,
             lifecycle, logging),
         target(
-            "Workflows", "Series", "Forecasting", "Models", "Learning", "Store", "Jobs", "Postgres",
-            lifecycle, logging),
+            "Workflows", "Series", "Tensors", "Signals", "Forecasting", "Classification", "Models",
+            "Learning", "Store", "Jobs", "Postgres", lifecycle, logging),
         target(
             "Notifications", "Series", "WebClient", "Store", "Jobs", "Postgres", crypto, lifecycle,
             logging),
@@ -112,16 +113,24 @@ let package = Package(
         .executableTarget(
             name: "CLI",
             dependencies: [
-                "Series", "Tensors", "Learning", "Models", "Signals", "Forecasting", "Charts",
-                "Postgres", "WebClient", "Store", "Jobs", "Ingestion", "Workflows", "Notifications",
+                "Series", "Tensors", "Learning", "Models", "Signals", "Forecasting",
+                "Classification", "Charts", "Postgres", "WebClient", "Store", "Jobs", "Ingestion",
+                "Workflows", "Notifications",
                 "CRevision", argumentParser, lifecycle, unixSignals, logging, yams,
             ],
             swiftSettings: strict),
         .executableTarget(
             name: "Benchmarks",
             dependencies: [
-                "Series", "Tensors", "Learning", "Models", "Signals", "Forecasting", "Postgres",
-                "WebClient", "Store", "Jobs", "Notifications", argumentParser, lifecycle, logging,
+                "Series", "Tensors", "Learning", "Models", "Signals", "Forecasting",
+                "Classification", "Postgres", "WebClient", "Store", "Jobs", "Ingestion",
+                "Workflows", "Notifications", argumentParser, lifecycle, logging,
+            ],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "Fuzz",
+            dependencies: [
+                "Series", "Tensors", "Learning", "Signals", "Classification", argumentParser,
             ],
             swiftSettings: strict),
 
@@ -131,6 +140,9 @@ let package = Package(
             dependencies: ["Series", "Tensors", "Learning", "Postgres"],
             path: "Tests/TestSupport",
             swiftSettings: strict),
+        .target(
+            name: "ClassifierFixture", dependencies: ["Series", "Signals", "Classification"],
+            path: "Tests/ClassifierFixture", swiftSettings: strict),
         tests(of: "Series"),
         tests(of: "Tensors"),
         tests(of: "Learning", with: "Tensors", fixtures: true),
@@ -139,6 +151,9 @@ let package = Package(
         tests(of: "Signals", with: "Series", "Tensors", fixtures: true),
         tests(
             of: "Forecasting", with: "Series", "Tensors", "Learning", "Models", fixtures: true),
+        tests(
+            of: "Classification", with: "Series", "Tensors", "Signals", "Learning", "Models",
+            fixtures: true),
         tests(of: "Charts", with: "Series"),
         tests(of: "Postgres"),
         tests(of: "WebClient"),
@@ -146,14 +161,15 @@ let package = Package(
         tests(of: "Jobs", with: "Postgres", lifecycle, logging),
         tests(of: "Ingestion", with: "Series", "Signals", "Store", "Postgres", "Jobs", logging),
         tests(
-            of: "Workflows", with: "Series", "Forecasting", "Store", "Jobs", "Postgres", logging),
+            of: "Workflows", with: "Series", "Signals", "Forecasting", "Classification",
+            "ClassifierFixture", "Store", "Jobs", "Postgres", logging),
         tests(
             of: "Notifications", with: "Series", "WebClient", "Store", "Jobs", "Postgres",
             lifecycle,
             logging),
         .testTarget(name: "TidyTests", swiftSettings: strict),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["TestSupport", "Postgres"],
+            name: "EndToEndTests", dependencies: ["TestSupport", "ClassifierFixture", "Postgres"],
             swiftSettings: strict),
     ]
 )

@@ -5,7 +5,8 @@ enum Catalogue {
         + ECGMambaSubjects.benchmarks + [
             SpaceTimeTrainStep.benchmark, SpaceTimeForecast.benchmark, ForecastBatch.benchmark,
             CSVRead.benchmark,
-            WFDBRead.benchmark, EDFRead.benchmark, ObservationsCopy.benchmark,
+            WFDBRead.benchmark, WFDBRead.physical, EDFRead.benchmark, EDFRead.physical,
+            ClassifyFolder.benchmark, ObservationsCopy.benchmark,
             WaveformCopy.benchmark,
             JobsNoop.benchmark, WebhookDeliver.benchmark,
         ]

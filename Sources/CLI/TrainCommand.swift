@@ -20,7 +20,9 @@ struct TrainCommand: AsyncParsableCommand {
             Example:
               systole train ETTh1.csv --column OT --horizon 168 --out ot.safetensors
               systole train --series plant.oil_temp --family spacetime --seed 1
-            """)
+              systole train ecg --data ecg12 --out ecg.safetensors
+            """,
+        subcommands: [TrainECGCommand.self])
 
     @Argument(help: "The CSV file.") var file: String?
     @Option(help: "The column; not needed where there is only one.") var column: String?

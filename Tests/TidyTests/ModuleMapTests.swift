@@ -11,6 +11,7 @@ private let mayImport: [String: Set<String>] = [
     "Models": ["Tensors", "Learning"],
     "Signals": ["Series", "Tensors", "CFLAC"],
     "Forecasting": ["Series", "Tensors", "Signals", "Learning", "Models"],
+    "Classification": ["Series", "Tensors", "Signals", "Learning", "Models"],
     "Charts": ["Series"],
     "Postgres": ["CLibPQ", "Crypto", "Logging"],
     "WebClient": ["CCurl", "Logging"],
@@ -21,22 +22,26 @@ private let mayImport: [String: Set<String>] = [
         "ServiceLifecycle", "Logging",
     ],
     "Workflows": [
-        "Series", "Forecasting", "Models", "Learning", "Store", "Jobs", "Postgres",
-        "ServiceLifecycle", "Logging",
+        "Series", "Tensors", "Signals", "Forecasting", "Classification", "Models", "Learning",
+        "Store", "Jobs", "Postgres", "ServiceLifecycle", "Logging",
     ],
     "Notifications": [
         "Series", "WebClient", "Store", "Jobs", "Postgres", "Crypto", "ServiceLifecycle",
         "Logging",
     ],
     "CLI": [
-        "Series", "Tensors", "Learning", "Models", "Signals", "Forecasting", "Charts", "Postgres",
-        "WebClient", "Store", "Jobs", "Ingestion", "Workflows", "Notifications", "CRevision",
+        "Series", "Tensors", "Learning", "Models", "Signals", "Forecasting", "Classification",
+        "Charts", "Postgres", "WebClient", "Store", "Jobs", "Ingestion", "Workflows",
+        "Notifications", "CRevision",
         "ArgumentParser", "Crypto", "ServiceLifecycle", "UnixSignals", "Logging", "Yams",
     ],
     "Benchmarks": [
-        "Series", "Tensors", "Learning", "Models", "Signals", "Forecasting", "Postgres",
-        "WebClient", "Store", "Jobs", "Notifications", "ArgumentParser", "ServiceLifecycle",
-        "Logging",
+        "Series", "Tensors", "Learning", "Models", "Signals", "Forecasting", "Classification",
+        "Postgres", "WebClient", "Store", "Jobs", "Ingestion", "Workflows", "Notifications",
+        "ArgumentParser", "ServiceLifecycle", "Logging",
+    ],
+    "Fuzz": [
+        "Series", "Tensors", "Learning", "Signals", "Classification", "ArgumentParser",
     ],
 ]
 

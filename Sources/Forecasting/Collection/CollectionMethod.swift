@@ -1,3 +1,5 @@
+internal import Tensors
+
 /// A way to forecast the series of a collection.
 package enum CollectionMethod: String, Sendable, CaseIterable, Codable {
     /// The value one season ago.
