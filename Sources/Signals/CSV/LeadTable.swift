@@ -28,21 +28,30 @@ extension CSVReader {
     ) throws(CSVError) -> Recording {
         do throws(CSVError) {
             let table = try read(bytes, name: name)
-            return try Self.recording(table, unit: unit)
+            return try Self.recording(
+                table, start: table.columns.first?.times.first, unit: unit)
         } catch {
-            guard let rate, case .noTimeColumn = error.reason else { throw error }
-            return try LeadTable(bytes, file: name).recording(rate: rate, unit: unit)
+            switch error.reason {
+            case .time(_, _, accepted: nil):
+                // Seconds since the recording began, rather than a time of the calendar.
+                var elapsed = self
+                elapsed.options.timeFormat = .unixSeconds
+                return try Self.recording(
+                    elapsed.read(bytes, name: name), start: nil, unit: unit)
+            case .noTimeColumn:
+                guard let rate else { throw error }
+                return try LeadTable(bytes, file: name).recording(rate: rate, unit: unit)
+            default: throw error
+            }
         }
     }
 
     private static func recording(
-        _ table: CSVTable, unit: String?
+        _ table: CSVTable, start: Timestamp?, unit: String?
     ) throws(CSVError) -> Recording {
         var signals: [Recording.Signal] = []
-        var start: Timestamp?
         for column in table.columns {
             let series = try table.series(named: column.channel.name)
-            start = start ?? series.grid.start
             signals.append(
                 Recording.Signal(
                     named: column.channel, unit: unit, rate: series.grid.rate,
