@@ -447,6 +447,8 @@ static void CK(preprocess_backward)(size_t length, const REAL *dy, size_t stride
 #include "block_head.h"
 #include "transform.h"
 #include "pointwise.h"
+#include "rows.h"
+#include "scan.h"
 
 #undef KEPT
 #undef ELEMENTWISE

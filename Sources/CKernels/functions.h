@@ -181,3 +181,65 @@
        const REAL *rate, const REAL *dy, size_t stride_dy, REAL *dx, size_t stride_dx,             \
        REAL *dgain, REAL *dbias),                                                                  \
       (rows, n, x, stride_x, gain, mean, rate, dy, stride_dy, dx, stride_dx, dgain, dbias))
+
+#define CK_ROW_FUNCTIONS(F, REAL)                                                                  \
+    F(scan,                                                                                        \
+      (ck_scan_sizes sizes, const REAL *x, const REAL *delta, const REAL *a, const REAL *b,        \
+      const REAL *c, const REAL *d, REAL *y, int add, REAL *state, REAL *kept, REAL *scratch),     \
+      (sizes, x, delta, a, b, c, d, y, add, state, kept, scratch))                                 \
+    F(scan_backward,                                                                               \
+      (ck_scan_sizes sizes, const REAL *x, const REAL *delta, const REAL *a, const REAL *b,        \
+      const REAL *c, const REAL *d, const REAL *kept, const REAL *dy, REAL *dx, REAL *ddelta,      \
+      REAL *da, REAL *db, REAL *dc, REAL *dd, REAL *dstate, REAL *scratch),                        \
+      (sizes, x, delta, a, b, c, d, kept, dy, dx, ddelta, da, db, dc, dd, dstate, scratch))        \
+    F(depthwise,                                                                                   \
+      (size_t length, size_t channels, size_t taps, const REAL *x, ptrdiff_t step_x, const REAL    \
+      *w, const REAL *bias, REAL *y, ptrdiff_t step_y),                                            \
+      (length, channels, taps, x, step_x, w, bias, y, step_y))                                     \
+    F(depthwise_backward,                                                                          \
+      (size_t length, size_t channels, size_t taps, const REAL *x, ptrdiff_t step_x, const REAL    \
+      *w, const REAL *dy, ptrdiff_t step_y, REAL *dx, ptrdiff_t step_dx, REAL *dw, REAL *dbias),   \
+      (length, channels, taps, x, step_x, w, dy, step_y, dx, step_dx, dw, dbias))                  \
+    F(bias_softplus,                                                                               \
+      (size_t rows, size_t n, REAL *x, const REAL *bias, REAL *y),                                 \
+      (rows, n, x, bias, y))                                                                       \
+    F(gate,                                                                                        \
+      (size_t rows, size_t n, REAL factor, const REAL *x, const REAL *z, ptrdiff_t step_z, REAL    \
+      *y),                                                                                         \
+      (rows, n, factor, x, z, step_z, y))                                                          \
+    F(gate_backward,                                                                               \
+      (size_t rows, size_t n, REAL factor, const REAL *x, const REAL *z, ptrdiff_t step_z, const   \
+      REAL *dy, REAL *dx, REAL *dz, ptrdiff_t step_dz),                                            \
+      (rows, n, factor, x, z, step_z, dy, dx, dz, step_dz))                                        \
+    F(row_norm,                                                                                    \
+      (size_t rows, size_t n, const REAL *x, const REAL *gain, REAL epsilon, REAL *y, REAL         \
+      *rate),                                                                                      \
+      (rows, n, x, gain, epsilon, y, rate))                                                        \
+    F(row_norm_backward,                                                                           \
+      (size_t rows, size_t n, const REAL *x, const REAL *gain, const REAL *rate, const REAL *dy,   \
+      REAL *dx, REAL *dgain, int add),                                                             \
+      (rows, n, x, gain, rate, dy, dx, dgain, add))                                                \
+    F(row_add,                                                                                     \
+      (size_t rows, size_t n, const REAL *bias, REAL *y),                                          \
+      (rows, n, bias, y))                                                                          \
+    F(column_sum,                                                                                  \
+      (size_t rows, size_t n, const REAL *x, REAL *sum),                                           \
+      (rows, n, x, sum))                                                                           \
+    F(column_squares,                                                                              \
+      (size_t rows, size_t n, const REAL *x, const REAL *mean, REAL *sum),                         \
+      (rows, n, x, mean, sum))                                                                     \
+    F(column_scale,                                                                                \
+      (size_t rows, size_t n, const REAL *x, const REAL *scale, const REAL *offset, const REAL     \
+      *z, int relu, REAL *y),                                                                      \
+      (rows, n, x, scale, offset, z, relu, y))                                                     \
+    F(relu_mask,                                                                                   \
+      (size_t n, const REAL *y, const REAL *dy, REAL *dx),                                         \
+      (n, y, dy, dx))                                                                              \
+    F(column_slopes,                                                                               \
+      (size_t rows, size_t n, const REAL *x, const REAL *mean, const REAL *dy, REAL *sum, REAL     \
+      *along),                                                                                     \
+      (rows, n, x, mean, dy, sum, along))                                                          \
+    F(column_adjoint,                                                                              \
+      (size_t rows, size_t n, const REAL *x, const REAL *mean, const REAL *dy, const REAL          \
+      *scale, const REAL *slope, const REAL *offset, REAL *dx),                                    \
+      (rows, n, x, mean, dy, scale, slope, offset, dx))

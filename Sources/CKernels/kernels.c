@@ -19,6 +19,12 @@ size_t ck_transform_scratch(size_t length, size_t block) {
     return own > ck_convolution_scratch(length) ? own : ck_convolution_scratch(length);
 }
 
+size_t ck_scan_width(size_t channels) { return (channels + CK_BLOCK - 1) / CK_BLOCK * CK_BLOCK; }
+
+size_t ck_scan_scratch(size_t channels, size_t states) {
+    return 2 * ck_scan_width(channels) * (states + 1) + 2 * CK_SCAN_CHUNK * states * CK_BLOCK;
+}
+
 // 32 well-mixed bits of a key and an index: the finaliser of MurmurHash3 with the second half of
 // the key between its rounds.
 static inline __attribute__((always_inline)) uint32_t ck_hash(const uint32_t *key,
@@ -170,3 +176,5 @@ CK_SUM_FUNCTIONS(SUM_F32, float)
 CK_SUM_FUNCTIONS(SUM_F64, double)
 CK_POINTWISE_FUNCTIONS(FORWARD_F32, float)
 CK_POINTWISE_FUNCTIONS(FORWARD_F64, double)
+CK_ROW_FUNCTIONS(FORWARD_F32, float)
+CK_ROW_FUNCTIONS(FORWARD_F64, double)

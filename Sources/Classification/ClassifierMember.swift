@@ -5,6 +5,7 @@ struct ClassifierMember: Sendable {
     /// How the logits come about.
     enum Model: Sendable {
         case linear(LinearModel)
+        case network(NetworkModel)
     }
 
     /// Its share in the classifier's logits.
@@ -24,6 +25,7 @@ struct ClassifierMember: Sendable {
                 ParallelMap.map(recordings.count, threads: threads) {
                     linear.logits(recordings[$0])
                 }
+            case .network(let network): network.logits(recordings, threads: threads)
             }
         return found.map { row in zip(calibration, row).map { $0.logit($1) } }
     }

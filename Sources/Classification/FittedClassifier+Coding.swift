@@ -41,6 +41,25 @@ struct ClassifierRecord: Codable {
 struct MemberRecord: Codable {
     let weight: Double
     var linear: LinearModel.Plan?
+    var network: NetworkConfiguration?
+}
+
+extension MemberRecord {
+    /// The model whose tensors begin with `prefix`.
+    fileprivate func model(
+        _ checkpoint: Checkpoint, _ prefix: String, _ record: ClassifierRecord
+    ) throws(ClassifierDecodingError) -> ClassifierMember.Model {
+        let count = record.classes.count
+        if let linear {
+            return .linear(
+                try LinearModel(
+                    linear, classes: count, preparation: record.preparation, checkpoint, prefix))
+        }
+        guard let network else { throw .description }
+        return .network(
+            try NetworkModel(
+                network, classes: count, preparation: record.preparation, checkpoint, prefix))
+    }
 }
 
 extension FittedClassifier {
@@ -60,6 +79,9 @@ extension FittedClassifier {
             case .linear(let linear):
                 linear.write(to: &checkpoint, prefix)
                 return MemberRecord(weight: member.weight, linear: linear.plan)
+            case .network(let network):
+                network.write(to: &checkpoint, prefix)
+                return MemberRecord(weight: member.weight, network: network.configuration)
             }
         }
         let record = ClassifierRecord(
@@ -86,14 +108,12 @@ extension FittedClassifier {
         var members: [ClassifierMember] = []
         for (number, member) in record.members.enumerated() {
             let prefix = "member.\(number)."
-            guard member.weight.isFinite, let plan = member.linear else { throw .description }
-            let linear = try LinearModel(
-                plan, classes: count, preparation: record.preparation, checkpoint, prefix)
+            guard member.weight.isFinite else { throw .description }
             members.append(
                 ClassifierMember(
                     weight: member.weight,
                     calibration: try checkpoint.calibration(prefix + "calibration", count),
-                    model: .linear(linear)))
+                    model: try member.model(checkpoint, prefix, record)))
         }
         self.init(
             family: record.family, classes: record.classes, preparation: record.preparation,

@@ -98,19 +98,22 @@ extension Parameters {
         for i in slot.range { values[i] = value }
     }
 
-    /// Adds every parameter to a checkpoint, as `param/NAME`.
-    package func write(to checkpoint: inout Checkpoint) {
-        for slot in layout.slots { checkpoint.set("param/" + slot.name, self[slot]) }
+    /// Adds every parameter to a checkpoint, as `param/NAME` or behind another prefix, such as
+    /// `buffer/` for running statistics.
+    package func write(to checkpoint: inout Checkpoint, prefix: String = "param/") {
+        for slot in layout.slots { checkpoint.set(prefix + slot.name, self[slot]) }
     }
 
     /// Reads every parameter of `layout` from a checkpoint.
     ///
     /// - Throws: `CheckpointError.missing` for an absent parameter or one of another shape.
-    package init(_ layout: ParameterLayout, from checkpoint: Checkpoint) throws(CheckpointError) {
+    package init(
+        _ layout: ParameterLayout, from checkpoint: Checkpoint, prefix: String = "param/"
+    ) throws(CheckpointError) {
         self.init(zeros: layout)
         for slot in layout.slots {
-            let tensor = try checkpoint.tensor("param/" + slot.name, of: S.self)
-            guard tensor.shape == slot.shape else { throw .missing("param/" + slot.name) }
+            let tensor = try checkpoint.tensor(prefix + slot.name, of: S.self)
+            guard tensor.shape == slot.shape else { throw .missing(prefix + slot.name) }
             self[slot] = tensor
         }
     }

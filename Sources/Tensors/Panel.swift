@@ -35,6 +35,28 @@ package struct Panel: Sendable {
             stride: stride * step)
     }
 
+    /// So many rows, `step` apart, from `first` on.
+    package func rows(_ count: Int, every step: Int, from first: Int) -> Panel {
+        precondition(
+            count >= 0 && step > 0 && first >= 0
+                && (count == 0 || first + (count - 1) * step < rows),
+            "Panel: \(count) of \(rows) rows, every \(step). from \(first)")
+        return Panel(
+            offset: offset + first * stride, rows: count, columns: columns, stride: stride * step)
+    }
+
+    /// Pieces of `length` rows each as rows of their own, `step` rows apart, from row `first` on; traps
+    /// where they would overlap, or where the rows do not follow one another without a gap.
+    package func pieces(_ count: Int, length: Int, every step: Int, from first: Int) -> Panel {
+        precondition(
+            count >= 0 && first >= 0 && length > 0 && step >= length && stride == columns
+                && (count == 0 || first + (count - 1) * step + length <= rows),
+            "Panel: \(count) pieces of \(length) rows, every \(step). from \(first), of \(rows)")
+        return Panel(
+            offset: offset + first * stride, rows: count, columns: length * columns,
+            stride: step * stride)
+    }
+
     /// Some consecutive columns of every row.
     package func columns(_ range: Range<Int>) -> Panel {
         precondition(

@@ -1,6 +1,8 @@
 /// The two kinds of number that the numerics compute in: `Float` for work, `Double` for statistics
 /// and for gradient checks of the very code that works in `Float`.
-package protocol Scalar: BinaryFloatingPoint, Sendable, Kernels, BlockKernels, PointwiseKernels {
+package protocol Scalar: BinaryFloatingPoint, Sendable, Kernels, BlockKernels, PointwiseKernels,
+    ScanKernels, RowKernels
+{
     /// `C ← α·op(A)·op(B) + β·C` for row-major matrices by OpenBLAS on one thread.
     ///
     /// Every pointer reaches as far as its rows, columns and stride say.

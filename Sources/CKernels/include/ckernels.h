@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "ckpointwise.h"
+#include "ckscan.h"
 
 /// The chosen variant: "plain", "generic", "avx2" or "avx512".
 const char *ck_variant(void);

@@ -12,6 +12,9 @@ package struct ClassifierTraining: Sendable {
         package var threads = 1
         /// Sets drawn for an interval.
         package var draws = 1000
+        /// Networks that one part of a family is the mean of.
+        package var networksPerPart = 1
+        var network = NetworkTrainingOptions()
         package var title = ""
         package var licence = ""
         /// Sentences about what the model is not good for.
@@ -125,7 +128,11 @@ package struct ClassifierTraining: Sendable {
         for fold in 0..<folds.count {
             try progress(
                 "learning without part \(fold + 1) of \(folds.count)", Double(fold) / steps)
-            let models = fit(kind, recordings, folds, on: folds.outside(fold)).models
+            let models = try fit(kind, recordings, folds, on: folds.outside(fold)) { fraction in
+                try progress(
+                    "learning without part \(fold + 1) of \(folds.count)",
+                    (Double(fold) + fraction) / steps)
+            }.models
             let judged = folds.inside(fold)
             for model in models {
                 let member = ClassifierMember(
@@ -139,7 +146,9 @@ package struct ClassifierTraining: Sendable {
             }
         }
         try progress("learning from all", Double(folds.count) / steps)
-        let outcome = fit(kind, recordings, folds, on: Array(recordings.indices))
+        let outcome = try fit(kind, recordings, folds, on: Array(recordings.indices)) { fraction in
+            try progress("learning from all", (Double(folds.count) + fraction) / steps)
+        }
         return MemberOutcome(
             kind: kind, logits: logits, models: outcome.models, settings: outcome.settings)
     }
@@ -160,14 +169,29 @@ package struct ClassifierTraining: Sendable {
     /// The models of one part, and its settings by name.
     private func fit(
         _ kind: ClassifierFamily, _ recordings: [LabelledECG], _ folds: PatientFolds,
-        on training: [Int]
+        on training: [Int], _ progress: (Double) throws -> Void
+    ) throws -> (models: [ClassifierMember.Model], settings: [String: String]) {
+        switch kind {
+        case .rocket: linear(kind, .kernels, recordings, folds, training)
+        case .beats: linear(kind, .beats, recordings, folds, training)
+        case .linear, .ensemble: linear(kind, .all, recordings, folds, training)
+        case .mamba:
+            try networks(
+                kind,
+                .mamba(.tiny(classes: classes.count, leads: preparation.leads.count)),
+                recordings, training, progress)
+        case .resnet:
+            try networks(
+                kind,
+                .resnet(.tiny(classes: classes.count, leads: preparation.leads.count)),
+                recordings, training, progress)
+        }
+    }
+
+    private func linear(
+        _ kind: ClassifierFamily, _ features: FeatureKind, _ recordings: [LabelledECG],
+        _ folds: PatientFolds, _ training: [Int]
     ) -> (models: [ClassifierMember.Model], settings: [String: String]) {
-        let features: FeatureKind =
-            switch kind {
-            case .beats: .beats
-            case .linear: .all
-            default: .kernels
-            }
         let trainer = LinearTrainer(
             kind: features, preparation: preparation, seed: options.seed, threads: options.threads)
         let outcome = trainer.fit(recordings, folds, on: training)
@@ -176,6 +200,32 @@ package struct ClassifierTraining: Sendable {
             [
                 kind.rawValue + ".penalty": "\(outcome.penalty)",
                 kind.rawValue + ".features": "\(outcome.model.features.count)",
+            ]
+        )
+    }
+
+    /// Several networks that differ in where they began and in what they saw when.
+    private func networks(
+        _ kind: ClassifierFamily, _ configuration: NetworkConfiguration,
+        _ recordings: [LabelledECG], _ training: [Int], _ progress: (Double) throws -> Void
+    ) throws -> (models: [ClassifierMember.Model], settings: [String: String]) {
+        let seeds = options.networksPerPart
+        let epochs = options.network.epochs
+        let models = try (0..<seeds).map { number in
+            let trainer = NetworkTrainer(
+                configuration: configuration, options: options.network,
+                seed: options.seed &+ 7919 &* UInt64(number), threads: options.threads)
+            return ClassifierMember.Model.network(
+                try trainer.fit(recordings, on: training) { epoch, _ in
+                    try progress(Double(number * epochs + epoch) / Double(seeds * epochs))
+                })
+        }
+        return (
+            models,
+            [
+                kind.rawValue + ".networks": "\(seeds)", kind.rawValue + ".epochs": "\(epochs)",
+                kind.rawValue + ".rate": "\(options.network.rate)",
+                kind.rawValue + ".parameters": "\(configuration.network.layout.count)",
             ]
         )
     }

@@ -1,0 +1,428 @@
+// The selective scan and its adjoint, once for every variant and type; see `body.h`, which includes this.
+//
+// A register holds one state of LANES channels. Time goes in chunks, and all channels take a chunk
+// before the next one begins: what they share, b and c, stays near, and the sums over channels that the
+// adjoint needs stay in lanes until a chunk ends.
+
+#define CHUNK CK_SCAN_CHUNK
+#define LOG2_E 1.44269504088896340736
+#define LN_2 0.69314718055994530942
+
+#if WIDE
+
+#define STRIP ((ptrdiff_t)LANES)
+#define STATES 8  // States of a strip that are worked on together: so many registers.
+
+// 2^x for x <= 0. The reduced argument is x itself for x >= -1/2, so that slow decays keep their
+// relative distance from 1; x = 0 gives 1.
+#if CK_IS_FLOAT
+#define POWER_1 6.931469776e-1f
+#define POWER_2 2.402224208e-1f
+#define POWER_3 5.550733744e-2f
+#define POWER_4 9.671512786e-3f
+#define POWER_5 1.326472725e-3f
+#if VECTOR == 64
+INSIDE CK(lanes) CK(power_of_two)(CK(lanes) x) {
+    const __m512 v = (__m512)x, r = _mm512_reduce_ps(v, 8);  // The nearest whole number taken off.
+    __m512 p = _mm512_set1_ps(POWER_5);
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(POWER_4));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(POWER_3));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(POWER_2));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(POWER_1));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1));
+    return (CK(lanes))_mm512_scalef_ps(p, _mm512_sub_ps(v, r));
+}
+#else
+INSIDE CK(lanes) CK(power_of_two)(CK(lanes) x) {
+    _Pragma("clang fp contract(fast)")
+    typedef int32_t bits __attribute__((vector_size(VECTOR), aligned(4), may_alias));
+    x = __builtin_elementwise_max(x, (CK(lanes)){0} - 126.0f);
+    const CK(lanes) shifted = x + 12582912.0f, r = x - (shifted - 12582912.0f);
+    CK(lanes) p = POWER_5 * r + POWER_4;
+    p = p * r + POWER_3;
+    p = p * r + POWER_2;
+    p = p * r + POWER_1;
+    p = p * r + 1.0f;
+    return (CK(lanes))((bits)p + ((bits)shifted << 23));
+}
+#endif
+#undef POWER_1
+#undef POWER_2
+#undef POWER_3
+#undef POWER_4
+#undef POWER_5
+#else
+INSIDE CK(lanes) CK(power_of_two)(CK(lanes) x) {
+    for (size_t i = 0; i < LANES; i++) x[i] = exp2(x[i]);
+    return x;
+}
+#endif
+
+// One strip of channels over a chunk: where its signals are.
+typedef struct {
+    const REAL *x, *delta, *b, *c;
+    ptrdiff_t step_x, step_delta, step_b, step_c;
+    const REAL *a;  // [state, STRIP], times log2(e)
+    const REAL *d;  // [STRIP]
+} CK(strip);
+
+// The decays and inputs of G states over a chunk: y gets what they give.
+INSIDE void CK(scan_tile)(const int G, int first, int add, size_t steps, CK(strip) s, REAL *h,
+                          ptrdiff_t row, REAL *y, ptrdiff_t step_y) {
+    FREELY
+    CK(lanes) state[STATES], a[STATES];
+    UNROLLED for (int g = 0; g < G; g++) state[g] = READ(h + g * row);
+    UNROLLED for (int g = 0; g < G; g++) a[g] = READ(s.a + g * STRIP);
+    const CK(lanes) d = READ(s.d);
+    for (size_t t = 0; t < steps; t++) {
+        const CK(lanes) x = READ(s.x), delta = READ(s.delta), u = delta * x;
+        CK(lanes) sum = first ? d * x : READ(y);
+        if (first && add) sum += READ(y);
+        UNROLLED for (int g = 0; g < G; g++) {
+            state[g] = CK(power_of_two)(delta * a[g]) * state[g] + u * s.b[g];
+            sum += state[g] * s.c[g];
+        }
+        AT(y) = sum;
+        s.x += s.step_x;
+        s.delta += s.step_delta;
+        s.b += s.step_b;
+        s.c += s.step_c;
+        y += step_y;
+    }
+    UNROLLED for (int g = 0; g < G; g++) AT(h + g * row) = state[g];
+}
+
+// Room for a chunk of a strip that is narrower than a register.
+typedef struct {
+    REAL x[CHUNK * STRIP], delta[CHUNK * STRIP], y[CHUNK * STRIP], dx[CHUNK * STRIP];
+    REAL ddelta[CHUNK * STRIP];
+} CK(narrow);
+
+INSIDE void CK(widen)(size_t steps, size_t count, const REAL *from, ptrdiff_t step, REAL *to) {
+    for (size_t t = 0; t < steps; t++) {
+        for (size_t i = 0; i < (size_t)STRIP; i++)
+            to[t * STRIP + i] = i < count ? from[(ptrdiff_t)t * step + (ptrdiff_t)i] : 0;
+    }
+}
+
+INSIDE void CK(unwiden)(size_t steps, size_t count, const REAL *from, REAL *to, ptrdiff_t step) {
+    for (size_t t = 0; t < steps; t++) {
+        for (size_t i = 0; i < count; i++) to[(ptrdiff_t)t * step + (ptrdiff_t)i] = from[t * STRIP + i];
+    }
+}
+
+// `a` strip by strip, [state, STRIP] each and 0 beyond the last channel, and d behind them.
+static void CK(scan_spread)(size_t channels, size_t states, const REAL *a, const REAL *d, REAL *out) {
+    const size_t width = ck_scan_width(channels), strip = (size_t)STRIP;
+    for (size_t e = 0; e < width; e++) {
+        REAL *to = out + e / strip * strip * states + e % strip;
+        for (size_t n = 0; n < states; n++)
+            to[n * strip] = e < channels ? (REAL)(a[e * states + n] * (REAL)LOG2_E) : 0;
+        out[width * states + e] = e < channels ? d[e] : 0;
+    }
+}
+
+static void CK(scan_strip)(size_t states, int add, size_t steps, CK(strip) s, REAL *h, ptrdiff_t row,
+                           REAL *y, ptrdiff_t step_y) {
+    size_t n = 0;
+#define SCAN(COUNT)                                                                                \
+    for (; n + (COUNT) <= states; n += (COUNT)) {                                                  \
+        CK(scan_tile)(COUNT, n == 0, add, steps, s, h, row, y, step_y);                            \
+        s.a += (COUNT) * STRIP;                                                                    \
+        s.b += (COUNT);                                                                            \
+        s.c += (COUNT);                                                                            \
+        h += (COUNT) * row;                                                                        \
+    }
+    SCAN(8)
+    SCAN(4)
+    SCAN(2)
+    SCAN(1)
+#undef SCAN
+}
+
+static void CK(scan)(ck_scan_sizes z, const REAL *x, const REAL *delta, const REAL *a,
+                     const REAL *b, const REAL *c, const REAL *d, REAL *y, int add, REAL *state,
+                     REAL *kept, REAL *scratch) {
+    const size_t width = ck_scan_width(z.channels), size = width * z.states;
+    CK(narrow) narrow;
+    CK(scan_spread)(z.channels, z.states, a, d, scratch);
+    for (size_t start = 0; start < z.length; start += CHUNK) {
+        const size_t steps = z.length - start < CHUNK ? z.length - start : CHUNK;
+        const ptrdiff_t t = (ptrdiff_t)start;
+        if (kept) memcpy(kept + start / CHUNK * size, state, size * sizeof(REAL));
+        for (ptrdiff_t e = 0; e < (ptrdiff_t)z.channels; e += STRIP) {
+            CK(strip) s = {x + t * z.x + e, delta + t * z.delta + e, b + t * z.b, c + t * z.c,
+                           z.x, z.delta, z.b, z.c, scratch + e * (ptrdiff_t)z.states,
+                           scratch + size + (size_t)e};
+            REAL *out = y + t * z.y + e;
+            const size_t count = z.channels - (size_t)e;
+            if (count >= (size_t)STRIP) {
+                CK(scan_strip)(z.states, add, steps, s, state + e, (ptrdiff_t)width, out, z.y);
+                continue;
+            }
+            CK(widen)(steps, count, s.x, s.step_x, narrow.x);
+            CK(widen)(steps, count, s.delta, s.step_delta, narrow.delta);
+            if (add) CK(widen)(steps, count, out, z.y, narrow.y);
+            s.x = narrow.x;
+            s.delta = narrow.delta;
+            s.step_x = s.step_delta = STRIP;
+            CK(scan_strip)(z.states, add, steps, s, state + e, (ptrdiff_t)width, narrow.y, STRIP);
+            CK(unwiden)(steps, count, narrow.y, out, z.y);
+        }
+    }
+}
+
+// What the adjoint of a strip adds up over a chunk.
+typedef struct {
+    REAL *db, *dc;  // [time, state, STRIP], over strips
+    REAL *pull, *turn;  // [time, STRIP], over states
+    REAL *da;  // [state, STRIP], over time
+} CK(slopes);
+
+INSIDE void CK(scan_tile_backward)(const int G, int first, size_t steps, size_t states, CK(strip) s,
+                                   const REAL *dy, ptrdiff_t step_y, const REAL *h, REAL *dh,
+                                   ptrdiff_t row, CK(slopes) sum) {
+    FREELY
+    REAL decays[CHUNK * STATES * STRIP], before[(CHUNK + 1) * STATES * STRIP];
+    CK(lanes) state[STATES], a[STATES], da[STATES];
+    UNROLLED for (int g = 0; g < G; g++) state[g] = READ(h + g * row);
+    UNROLLED for (int g = 0; g < G; g++) a[g] = READ(s.a + g * STRIP);
+    for (size_t t = 0; t < steps; t++) {
+        const ptrdiff_t i = (ptrdiff_t)t;
+        const CK(lanes) delta = READ(s.delta + i * s.step_delta);
+        const CK(lanes) u = delta * READ(s.x + i * s.step_x);
+        UNROLLED for (int g = 0; g < G; g++) {
+            const CK(lanes) decay = CK(power_of_two)(delta * a[g]);
+            AT(decays + (i * STATES + g) * STRIP) = decay;
+            AT(before + (i * STATES + g) * STRIP) = state[g];
+            state[g] = decay * state[g] + u * s.b[i * s.step_b + g];
+        }
+    }
+    UNROLLED for (int g = 0; g < G; g++)
+        AT(before + ((ptrdiff_t)steps * STATES + g) * STRIP) = state[g];
+    UNROLLED for (int g = 0; g < G; g++) state[g] = READ(dh + g * row);  // Their gradient from here on.
+    UNROLLED for (int g = 0; g < G; g++) da[g] = READ(sum.da + g * STRIP);
+    for (ptrdiff_t i = (ptrdiff_t)steps - 1; i >= 0; i--) {
+        const CK(lanes) delta = READ(s.delta + i * s.step_delta);
+        const CK(lanes) u = delta * READ(s.x + i * s.step_x), d = READ(dy + i * step_y);
+        const REAL *b = s.b + i * s.step_b, *c = s.c + i * s.step_c;
+        REAL *db = sum.db + i * (ptrdiff_t)states * STRIP, *dc = sum.dc + i * (ptrdiff_t)states * STRIP;
+        CK(lanes) pull = first ? (CK(lanes)){0} : READ(sum.pull + i * STRIP);
+        CK(lanes) turn = first ? (CK(lanes)){0} : READ(sum.turn + i * STRIP);
+        UNROLLED for (int g = 0; g < G; g++) {
+            const REAL *own = before + (i * STATES + g) * STRIP;
+            AT(dc + g * STRIP) += d * READ(own + STATES * STRIP);
+            state[g] += d * c[g];
+            AT(db + g * STRIP) += state[g] * u;
+            pull += state[g] * b[g];
+            state[g] *= READ(decays + (i * STATES + g) * STRIP);
+            const CK(lanes) omega = state[g] * READ(own);
+            da[g] += delta * omega;
+            turn += omega * a[g];
+        }
+        AT(sum.pull + i * STRIP) = pull;
+        AT(sum.turn + i * STRIP) = turn;
+    }
+    UNROLLED for (int g = 0; g < G; g++) AT(dh + g * row) = state[g];
+    UNROLLED for (int g = 0; g < G; g++) AT(sum.da + g * STRIP) = da[g];
+}
+
+static void CK(scan_strip_backward)(size_t states, size_t steps, CK(strip) s, const REAL *dy,
+                                    ptrdiff_t step_y, const REAL *h, REAL *dh, ptrdiff_t row,
+                                    CK(slopes) sum) {
+    size_t n = 0;
+#define SCAN(COUNT)                                                                                \
+    for (; n + (COUNT) <= states; n += (COUNT)) {                                                  \
+        CK(scan_tile_backward)(COUNT, n == 0, steps, states, s, dy, step_y, h, dh, row, sum);      \
+        s.a += (COUNT) * STRIP;                                                                    \
+        s.b += (COUNT);                                                                            \
+        s.c += (COUNT);                                                                            \
+        h += (COUNT) * row;                                                                        \
+        dh += (COUNT) * row;                                                                       \
+        sum.db += (COUNT) * STRIP;                                                                 \
+        sum.dc += (COUNT) * STRIP;                                                                 \
+        sum.da += (COUNT) * STRIP;                                                                 \
+    }
+    SCAN(8)
+    SCAN(4)
+    SCAN(2)
+    SCAN(1)
+#undef SCAN
+}
+
+// What is left of a chunk once all states of a strip are done.
+INSIDE void CK(scan_close)(size_t steps, CK(strip) s, const REAL *dy, ptrdiff_t step_y,
+                           CK(slopes) sum, REAL *dx, ptrdiff_t step_dx, REAL *ddelta,
+                           ptrdiff_t step_ddelta, REAL *dd) {
+    FREELY
+    CK(lanes) skip = READ(dd);
+    for (ptrdiff_t i = 0; i < (ptrdiff_t)steps; i++) {
+        const CK(lanes) x = READ(s.x + i * s.step_x), d = READ(dy + i * step_y);
+        const CK(lanes) pull = READ(sum.pull + i * STRIP);
+        AT(ddelta + i * step_ddelta) = READ(sum.turn + i * STRIP) * (REAL)LN_2 + pull * x;
+        AT(dx + i * step_dx) = d * READ(s.d) + pull * READ(s.delta + i * s.step_delta);
+        skip += d * x;
+    }
+    AT(dd) = skip;
+}
+
+// The sums over lanes of `count` registers a point in time.
+static void CK(scan_gather)(size_t steps, size_t count, const REAL *sums, REAL *out, ptrdiff_t step) {
+    FREELY
+    for (size_t t = 0; t < steps; t++) {
+        for (size_t n = 0; n < count; n++) {
+            const REAL *own = sums + (t * count + n) * (size_t)STRIP;
+            REAL total = 0;
+            for (size_t i = 0; i < (size_t)STRIP; i++) total += own[i];
+            out[(ptrdiff_t)t * step + (ptrdiff_t)n] = total;
+        }
+    }
+}
+
+static void CK(scan_backward)(ck_scan_sizes z, const REAL *x, const REAL *delta, const REAL *a,
+                              const REAL *b, const REAL *c, const REAL *d, const REAL *kept,
+                              const REAL *dy, REAL *dx, REAL *ddelta, REAL *da, REAL *db, REAL *dc,
+                              REAL *dd, REAL *dstate, REAL *scratch) {
+    const size_t width = ck_scan_width(z.channels), size = width * z.states;
+    const size_t chunk = CHUNK * z.states * (size_t)STRIP;
+    REAL *das = scratch + size + width, *dds = das + size, *dbs = dds + width, *dcs = dbs + chunk;
+    REAL pull[CHUNK * STRIP], turn[CHUNK * STRIP];
+    CK(narrow) narrow;
+    CK(scan_spread)(z.channels, z.states, a, d, scratch);
+    memset(das, 0, (size + width) * sizeof(REAL));
+    for (size_t index = (z.length + CHUNK - 1) / CHUNK; index-- > 0;) {
+        const size_t start = index * CHUNK, left = z.length - start;
+        const size_t steps = left < CHUNK ? left : CHUNK;
+        const ptrdiff_t t = (ptrdiff_t)start;
+        memset(dbs, 0, 2 * chunk * sizeof(REAL));
+        for (ptrdiff_t e = 0; e < (ptrdiff_t)z.channels; e += STRIP) {
+            CK(strip) s = {x + t * z.x + e, delta + t * z.delta + e, b + t * z.b, c + t * z.c,
+                           z.x, z.delta, z.b, z.c, scratch + e * (ptrdiff_t)z.states,
+                           scratch + size + (size_t)e};
+            const CK(slopes) sum = {dbs, dcs, pull, turn, das + e * (ptrdiff_t)z.states};
+            const REAL *h = kept + index * size + (size_t)e, *own = dy + t * z.y + e;
+            REAL *xs = dx + t * z.dx + e, *deltas = ddelta + t * z.ddelta + e;
+            const size_t count = z.channels - (size_t)e;
+            if (count >= (size_t)STRIP) {
+                CK(scan_strip_backward)(z.states, steps, s, own, z.y, h, dstate + e,
+                                        (ptrdiff_t)width, sum);
+                CK(scan_close)(steps, s, own, z.y, sum, xs, z.dx, deltas, z.ddelta, dds + e);
+                continue;
+            }
+            CK(widen)(steps, count, s.x, s.step_x, narrow.x);
+            CK(widen)(steps, count, s.delta, s.step_delta, narrow.delta);
+            CK(widen)(steps, count, own, z.y, narrow.y);
+            s.x = narrow.x;
+            s.delta = narrow.delta;
+            s.step_x = s.step_delta = STRIP;
+            CK(scan_strip_backward)(z.states, steps, s, narrow.y, STRIP, h, dstate + e,
+                                    (ptrdiff_t)width, sum);
+            CK(scan_close)(steps, s, narrow.y, STRIP, sum, narrow.dx, STRIP, narrow.ddelta, STRIP,
+                           dds + e);
+            CK(unwiden)(steps, count, narrow.dx, xs, z.dx);
+            CK(unwiden)(steps, count, narrow.ddelta, deltas, z.ddelta);
+        }
+        CK(scan_gather)(steps, z.states, dbs, db + t * z.db, z.db);
+        CK(scan_gather)(steps, z.states, dcs, dc + t * z.dc, z.dc);
+    }
+    for (size_t e = 0; e < z.channels; e++) {
+        const REAL *own = das + e / (size_t)STRIP * (size_t)STRIP * z.states + e % (size_t)STRIP;
+        for (size_t n = 0; n < z.states; n++) da[e * z.states + n] += own[n * (size_t)STRIP];
+        dd[e] += dds[e];
+    }
+}
+
+#undef STRIP
+#undef STATES
+
+#else
+
+static void CK(scan)(ck_scan_sizes z, const REAL *x, const REAL *delta, const REAL *a,
+                     const REAL *b, const REAL *c, const REAL *d, REAL *y, int add, REAL *state,
+                     REAL *kept, REAL *scratch) {
+    const size_t width = ck_scan_width(z.channels), size = width * z.states;
+    (void)scratch;
+    for (size_t t = 0; t < z.length; t++) {
+        const ptrdiff_t i = (ptrdiff_t)t;
+        if (kept && t % CHUNK == 0) memcpy(kept + t / CHUNK * size, state, size * sizeof(REAL));
+        for (size_t e = 0; e < z.channels; e++) {
+            const REAL step = delta[i * z.delta + (ptrdiff_t)e], u = x[i * z.x + (ptrdiff_t)e];
+            REAL sum = d[e] * u;
+            for (size_t n = 0; n < z.states; n++) {
+                REAL *h = state + n * width + e;
+                *h = (REAL)exp((double)(step * a[e * z.states + n])) * *h
+                    + step * u * b[i * z.b + (ptrdiff_t)n];
+                sum += *h * c[i * z.c + (ptrdiff_t)n];
+            }
+            REAL *out = y + i * z.y + (ptrdiff_t)e;
+            *out = add ? *out + sum : sum;
+        }
+    }
+}
+
+// One channel over a chunk; `before` and `decays` are [time, state].
+static void CK(scan_chunk_backward)(ck_scan_sizes z, size_t start, size_t e, const REAL *x,
+                                    const REAL *delta, const REAL *a, const REAL *b, const REAL *c,
+                                    const REAL *d, const REAL *h, const REAL *dy, REAL *dx,
+                                    REAL *ddelta, REAL *da, REAL *db, REAL *dc, REAL *dd,
+                                    REAL *dstate, REAL *before, REAL *decays) {
+    const size_t width = ck_scan_width(z.channels), left = z.length - start;
+    const size_t steps = left < CHUNK ? left : CHUNK;
+    const ptrdiff_t channel = (ptrdiff_t)e;
+    for (size_t n = 0; n < z.states; n++) before[n] = h[n * width + e];
+    for (size_t t = 0; t < steps; t++) {
+        const ptrdiff_t i = (ptrdiff_t)(start + t);
+        const REAL step = delta[i * z.delta + channel], u = x[i * z.x + channel];
+        for (size_t n = 0; n < z.states; n++) {
+            const size_t at = t * z.states + n;
+            decays[at] = (REAL)exp((double)(step * a[e * z.states + n]));
+            before[at + z.states] = decays[at] * before[at] + step * u * b[i * z.b + (ptrdiff_t)n];
+        }
+    }
+    for (size_t t = steps; t-- > 0;) {
+        const ptrdiff_t i = (ptrdiff_t)(start + t);
+        const REAL step = delta[i * z.delta + channel], u = x[i * z.x + channel];
+        const REAL slope = dy[i * z.y + channel];
+        REAL pull = 0, turn = 0;
+        for (size_t n = 0; n < z.states; n++) {
+            const size_t at = t * z.states + n;
+            const ptrdiff_t place = (ptrdiff_t)n;
+            REAL *g = dstate + n * width + e;
+            *g += slope * c[i * z.c + place];
+            dc[i * z.dc + place] += slope * before[at + z.states];
+            db[i * z.db + place] += *g * step * u;
+            pull += *g * b[i * z.b + place];
+            *g *= decays[at];
+            turn += *g * before[at] * a[e * z.states + n];
+            da[e * z.states + n] += step * *g * before[at];
+        }
+        ddelta[i * z.ddelta + channel] = turn + pull * u;
+        dx[i * z.dx + channel] = d[e] * slope + pull * step;
+        dd[e] += slope * u;
+    }
+}
+
+static void CK(scan_backward)(ck_scan_sizes z, const REAL *x, const REAL *delta, const REAL *a,
+                              const REAL *b, const REAL *c, const REAL *d, const REAL *kept,
+                              const REAL *dy, REAL *dx, REAL *ddelta, REAL *da, REAL *db, REAL *dc,
+                              REAL *dd, REAL *dstate, REAL *scratch) {
+    const size_t size = ck_scan_width(z.channels) * z.states;
+    for (size_t t = 0; t < z.length; t++) {
+        for (size_t n = 0; n < z.states; n++) {
+            db[(ptrdiff_t)t * z.db + (ptrdiff_t)n] = 0;
+            dc[(ptrdiff_t)t * z.dc + (ptrdiff_t)n] = 0;
+        }
+    }
+    for (size_t index = (z.length + CHUNK - 1) / CHUNK; index-- > 0;) {
+        for (size_t e = 0; e < z.channels; e++)
+            CK(scan_chunk_backward)(z, index * CHUNK, e, x, delta, a, b, c, d, kept + index * size,
+                                    dy, dx, ddelta, da, db, dc, dd, dstate, scratch,
+                                    scratch + (CHUNK + 1) * z.states);
+    }
+}
+
+#endif
+
+#undef CHUNK
+#undef LOG2_E
+#undef LN_2

@@ -1,0 +1,51 @@
+internal import Foundation
+internal import Tensors
+
+/// Random changes that leave a diagnosis as it is.
+///
+/// - Source: models/ecg-mamba.md §4.
+struct ECGAugmentation: Sendable, Hashable, Codable {
+    /// The largest shift to the right, in seconds; what comes free is padding.
+    var shiftSeconds = 2.0
+    /// The chance of each lead to be silent.
+    var leadLoss = 0.1
+    /// The factor of all leads lies within 1 ± this.
+    var gain = 0.2
+    /// The largest deviation of white noise, and of a wandering baseline, in units of the leads.
+    var noise = 0.05
+    var wander = 0.05
+
+    /// Fills one window of a batch, changed at random.
+    ///
+    /// - Parameters:
+    ///   - window: `[leads, samples]`, scaled.
+    ///   - padding: Zeros at its start.
+    ///   - hertz: Of the samples.
+    ///   - target: Where the changed window goes, `[leads, samples]`.
+    ///   - random: Which change.
+    /// - Returns: Zeros at the start of the changed window.
+    func apply(
+        _ window: [Float], padding: Int, samples: Int, hertz: Double,
+        into target: inout ArraySlice<Float>, _ random: inout RandomStream
+    ) -> Int {
+        let leads = window.count / samples
+        let shift = random.integer(below: Int(shiftSeconds * hertz) + 1)
+        let first = min(samples - 1, padding + shift)
+        let factor = Float(1 + gain * (2 * random.uniform() - 1))
+        let deviation = noise * random.uniform()
+        let frequency = 0.05 + 0.45 * random.uniform()
+        for lead in 0..<leads {
+            let start = target.startIndex + lead * samples
+            for i in 0..<samples { target[start + i] = 0 }
+            guard random.uniform() >= leadLoss else { continue }
+            let height = wander * (2 * random.uniform() - 1)
+            let phase = 2 * Double.pi * random.uniform()
+            for i in first..<samples {
+                let angle = 2 * Double.pi * frequency * Double(i) / hertz + phase
+                let added = height * sin(angle) + deviation * random.normal()
+                target[start + i] = factor * window[lead * samples + i - shift] + Float(added)
+            }
+        }
+        return first
+    }
+}

@@ -1,0 +1,111 @@
+/// What a selective scan works on, or the gradients of it: signals `[time, channels]` and
+/// `[time, states]`.
+package struct ScanSignals: Sendable {
+    package let x: Panel  // [time, channels]
+    package let delta: Panel  // [time, channels]
+    package let b: Panel  // [time, states]
+    package let c: Panel  // [time, states]
+
+    package init(x: Panel, delta: Panel, b: Panel, c: Panel) {
+        (self.x, self.delta, self.b, self.c) = (x, delta, b, c)
+    }
+
+    fileprivate func expect(_ length: Int, _ channels: Int, _ states: Int) {
+        for panel in [x, delta] { panel.expect(length, channels) }
+        for panel in [b, c] { panel.expect(length, states) }
+    }
+}
+
+extension Workspace {
+    /// `h_t = exp(delta_t·a)·h_{t−1} + delta_t·x_t·b_t`, `y_t (+)= c_t·h_t + d·x_t`.
+    ///
+    /// - Parameters:
+    ///   - signals: What goes in.
+    ///   - a: Below zero, `[channels, states]`.
+    ///   - d: `[1, channels]`
+    ///   - y: `[time, channels]`
+    ///   - adding: Whether y is added to.
+    ///   - state: The states before the first point, and after it those behind the last:
+    ///     `[states, ScanExtent.width]`.
+    ///   - kept: Takes what the adjoint needs, `[ScanExtent.keptCount, states·width]`; nil where there
+    ///     is none.
+    ///   - scratch: At least `ScanExtent.scratch` elements.
+    ///   - reversed: Whether the last point in time comes first.
+    package func scan(
+        _ signals: ScanSignals, a: Panel, d: Panel, into y: Panel, adding: Bool = false,
+        state: Panel, kept: Panel?, scratch: Panel, reversed: Bool = false
+    ) {
+        var sizes = expectScan(signals, a, d, y, state, kept, scratch, reversed)
+        sizes.y = reversed ? -y.stride : y.stride
+        unsafe S.scan(
+            sizes, first(signals.x, reversed), first(signals.delta, reversed), dense(a),
+            first(signals.b, reversed), first(signals.c, reversed), pointer(d),
+            into: first(y, reversed), adding: adding, state: dense(state),
+            kept: kept.map { unsafe dense($0) }, scratch: pointer(scratch))
+    }
+
+    /// The adjoint of `scan`: fills `gradients`, adds to `da` and `dd`, and takes `dstate` from the
+    /// gradient of the last states to that of the first.
+    ///
+    /// - Parameters:
+    ///   - signals: What `scan` was given.
+    ///   - a: As there.
+    ///   - d: As there.
+    ///   - kept: What `scan` kept.
+    ///   - dy: `[time, channels]`
+    ///   - gradients: Other memory than `signals` and dy.
+    ///   - da: `[channels, states]`
+    ///   - dd: `[1, channels]`
+    ///   - dstate: `[states, width]`
+    ///   - scratch: At least `ScanExtent.scratch` elements.
+    ///   - reversed: As there.
+    package func scanBackward(
+        _ signals: ScanSignals, a: Panel, d: Panel, kept: Panel, dy: Panel,
+        into gradients: ScanSignals, da: Panel, dd: Panel, dstate: Panel, scratch: Panel,
+        reversed: Bool = false
+    ) {
+        var sizes = expectScan(signals, a, d, dy, dstate, kept, scratch, reversed)
+        gradients.expect(sizes.length, sizes.channels, sizes.states)
+        da.expect(a.rows, a.columns)
+        dd.expect(1, sizes.channels)
+        let sign = reversed ? -1 : 1
+        sizes.y = sign * dy.stride
+        (sizes.dx, sizes.ddelta) = (sign * gradients.x.stride, sign * gradients.delta.stride)
+        (sizes.db, sizes.dc) = (sign * gradients.b.stride, sign * gradients.c.stride)
+        let targets = unsafe ScanGradients(
+            x: first(gradients.x, reversed), delta: first(gradients.delta, reversed), a: dense(da),
+            b: first(gradients.b, reversed), c: first(gradients.c, reversed), d: pointer(dd),
+            state: dense(dstate))
+        unsafe S.scanBackward(
+            sizes, first(signals.x, reversed), first(signals.delta, reversed), dense(a),
+            first(signals.b, reversed), first(signals.c, reversed), pointer(d), kept: dense(kept),
+            first(dy, reversed), into: targets, scratch: pointer(scratch))
+    }
+
+    /// Where a signal starts: its last row where time runs backwards.
+    @unsafe func first(_ panel: Panel, _ reversed: Bool) -> UnsafeMutablePointer<S> {
+        let start = unsafe pointer(panel)
+        return unsafe reversed ? start + max(0, panel.rows - 1) * panel.stride : start
+    }
+
+    private func expectScan(
+        _ signals: ScanSignals, _ a: Panel, _ d: Panel, _ y: Panel, _ state: Panel, _ kept: Panel?,
+        _ scratch: Panel, _ reversed: Bool
+    ) -> ScanSizes {
+        let (length, channels, states) = (signals.x.rows, a.rows, a.columns)
+        signals.expect(length, channels, states)
+        y.expect(length, channels)
+        d.expect(1, channels)
+        let width = ScanExtent.width(channels: channels)
+        state.expect(states, width)
+        kept?.expect(ScanExtent.keptCount(length: length), states * width)
+        let needed = ScanExtent.scratch(channels: channels, states: states)
+        precondition(scratch.count >= needed, "scan: scratch \(scratch.count) < \(needed)")
+        _ = unsafe dense(scratch)
+        var sizes = ScanSizes(length: length, channels: channels, states: states)
+        let sign = reversed ? -1 : 1
+        (sizes.x, sizes.delta) = (sign * signals.x.stride, sign * signals.delta.stride)
+        (sizes.b, sizes.c) = (sign * signals.b.stride, sign * signals.c.stride)
+        return sizes
+    }
+}
