@@ -143,6 +143,36 @@ struct Ward {
         }
     }
 
+    @Test func `an interruption ends after whole answers, and says so`() throws {
+        try Ward.visit { ward in
+            try SyntheticECG(seed: 1).write("r", to: ward.ward3)
+            for number in 0..<400 {
+                try FileManager.default.createSymbolicLink(
+                    atPath: ward.ward3.appending(path: "s\(number).hea").path,
+                    withDestinationPath: "r.hea")
+            }
+            let process = Process()
+            let (output, errors) = (Pipe(), Pipe())
+            process.executableURL = URL(filePath: Executable.path)
+            process.arguments = ["classify", ward.ward3.path, "--json", "--model", ward.model]
+            (process.standardOutput, process.standardError) = (output, errors)
+            try process.run()
+            let first = output.fileHandleForReading.availableData
+            process.interrupt()
+            let rest = try output.fileHandleForReading.readToEnd() ?? Data()
+            process.waitUntilExit()
+            #expect(process.terminationStatus == 1)
+            let told = try #require(
+                String(data: try errors.fileHandleForReading.readToEnd() ?? Data(), encoding: .utf8)
+            )
+            #expect(told.contains("interrupted after"))
+            let text = String(decoding: first + rest, as: UTF8.self)
+            #expect(text.hasSuffix("}\n"))
+            let count = try ward.answers(text).count
+            #expect((1..<401).contains(count) && told.contains("after \(count) recordings"))
+        }
+    }
+
     @Test func `an explanation names lead and second, and the chart shows it`() throws {
         try Ward.visit { ward in
             try SyntheticECG(seed: 3, isInverted: true).write("r1", to: ward.ward3)

@@ -4,6 +4,10 @@ extension CSVReader {
     /// The most decimals of a sample that are kept.
     static let decimalsMaximum = 6
 
+    /// The most samples of a recording from a table, those that are missing among them: an hour and a
+    /// half of twelve leads at 500 Hz.
+    static let recordingSamplesMaximum: Int64 = 1 << 25
+
     /// A table as a recording: a column of times gives the rate, every other column is a signal.
     ///
     /// Samples become whole numbers of the last decimal that the file has, at most the sixth.
@@ -51,6 +55,19 @@ extension CSVReader {
     ) throws(CSVError) -> Recording {
         var signals: [Recording.Signal] = []
         for column in table.columns {
+            // A single wrong time promises any number of samples.
+            if let first = column.times.first, let last = column.times.last, last > first {
+                let step = RegularStep.commonest(column.times)
+                let instants = (last.microseconds - first.microseconds) / step + 1
+                let accepted = recordingSamplesMaximum / Int64(table.columns.count)
+                guard instants <= accepted else {
+                    throw CSVError(
+                        file: table.file, line: nil,
+                        reason: .gridTooLarge(
+                            channel: column.channel.name, instants: Int(instants),
+                            accepted: Int(accepted)))
+                }
+            }
             let series = try table.series(named: column.channel.name)
             signals.append(
                 Recording.Signal(
