@@ -152,7 +152,8 @@ let package = Package(
         tests(
             of: "Forecasting", with: "Series", "Tensors", "Learning", "Models", fixtures: true),
         tests(
-            of: "Classification", with: "Series", "Tensors", "Signals", "Learning", fixtures: true),
+            of: "Classification", with: "Series", "Tensors", "Signals", "Learning", "Models",
+            fixtures: true),
         tests(of: "Charts", with: "Series"),
         tests(of: "Postgres"),
         tests(of: "WebClient"),

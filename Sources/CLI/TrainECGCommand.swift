@@ -31,7 +31,7 @@ struct TrainECGCommand: AsyncParsableCommand {
             \(ClassifierFamily.allCases.map(\.rawValue).joined(separator: ", ")).
             """)
     var family = ClassifierFamily.ensemble
-    @Option(help: "Parts of the recordings, each left out once to judge by; from 2 to 20.")
+    @Option(help: "Parts of the recordings, each left out once to judge by; from 3 to 20.")
     var folds = 5
     @Option(help: "Seed of training: the same seed gives the same model.") var seed: UInt64 = 0
     @Option(help: "Cores to use, from 1 to 256; all of them unless given.") var threads: Int?
@@ -42,8 +42,8 @@ struct TrainECGCommand: AsyncParsableCommand {
     @Flag(help: "Print the card as JSON.") var json = false
 
     func validate() throws {
-        guard (2...20).contains(folds) else {
-            throw ValidationError("--folds \(folds) is outside 2 to 20")
+        guard (3...20).contains(folds) else {
+            throw ValidationError("--folds \(folds) is outside 3 to 20")
         }
         if let threads, !(1...256).contains(threads) {
             throw ValidationError("--threads \(threads) is outside 1 to 256")

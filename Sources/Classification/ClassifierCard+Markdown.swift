@@ -92,10 +92,7 @@ extension FittedClassifier {
     }
 
     private var makingLines: [String] {
-        var lines = [
-            "- seed \(card.seed), \(card.threads) threads (their number changes nothing), "
-                + "\(Int(card.trainSeconds.rounded())) s"
-        ]
+        var lines = ["- seed \(card.seed); the number of threads changes nothing"]
         if !card.dataDigest.isEmpty { lines.append("- data \(card.dataDigest)") }
         if !card.codeVersion.isEmpty { lines.append("- systole \(card.codeVersion)") }
         for (name, value) in card.settings.sorted(by: { $0.key < $1.key }) {

@@ -49,8 +49,6 @@ package struct ClassifierCard: Hashable, Sendable, Codable {
     package var settings: [String: String] = [:]
     package var limits: [String] = []
     package var seed: UInt64 = 0
-    package var threads = 1
-    package var trainSeconds = 0.0
     /// The digest of labels and recordings; empty where unknown.
     package var dataDigest = ""
     /// The revision of the program that fitted it; empty where unknown.

@@ -17,6 +17,7 @@ struct BeatFeatures: Sendable {
     private static let reach = 3
 
     private let leads: Int
+    private let order: [Lead]
     private let hertz: Double
     private let detector: BeatDetector
 
@@ -25,11 +26,16 @@ struct BeatFeatures: Sendable {
         guard let detector = BeatDetector(rate: preparation.rate) else { return nil }
         self.detector = detector
         leads = preparation.leads.count
+        order = preparation.leads
         hertz = Double(preparation.hertz)
     }
 
-    /// Rhythm, likeness and measures of the usual beat.
-    var measureCount: Int { Self.rhythmCount + 6 + 4 + 1 + 7 * leads + 1 }
+    /// Rhythm, likeness of the beats and the sizes of their parts.
+    var rhythmCount: Int { Self.intervalCount + 6 + 4 + 1 + 7 * leads + 1 }
+    /// Waves of the usual beat.
+    var waveCount: Int { BeatWaves.count(leads: leads) }
+    /// Both.
+    var measureCount: Int { rhythmCount + waveCount }
     /// The usual beat, sample by sample.
     var shapeCount: Int { leads * Self.length }
 
@@ -65,6 +71,7 @@ struct BeatFeatures: Sendable {
         measures += beats.widths
         measures.append(beats.recoveryPeak)
         measures += beats.amplitudes
+        measures += BeatWaves(beats.usual, leads: order).measures
         precondition(measures.count == measureCount, "BeatFeatures: \(measures.count)")
         return (measures, beats.usual.flatMap { $0 })
     }
@@ -75,7 +82,7 @@ struct BeatFeatures: Sendable {
     ]
     /// Beats a minute around which a rate is told softly.
     private static let rates = stride(from: 40.0, to: 140, by: 10).map { $0 }
-    private static let rhythmCount = 13 + intervalBounds.count - 1 + rates.count
+    private static let intervalCount = 13 + intervalBounds.count - 1 + rates.count
 
     /// Measures of the intervals between beats.
     private static func rhythm(_ places: [Int], hertz: Double) -> [Double] {

@@ -42,6 +42,11 @@ extension LinearModel {
                 Tensor<Float>(
                     [plan.groups.count, RocketKernels.patternCount, plan.bounds], kernels.bounds))
         }
+        if let squash = features.squash {
+            let count = squash.centres.count
+            checkpoint.set(prefix + "centres", Tensor<Float>([count], squash.centres))
+            checkpoint.set(prefix + "widths", Tensor<Float>([count], squash.widths))
+        }
         checkpoint.set(prefix + "weights", weights)
         checkpoint.set(prefix + "offsets", Tensor<Float>([offsets.count], offsets))
     }
@@ -61,7 +66,17 @@ extension LinearModel {
         }
         let beats = plan.usesBeats ? BeatFeatures(preparation) : nil
         guard kernels != nil || beats != nil else { throw .description }
-        features = LinearFeatures(kernels: kernels, beats: beats)
+        var squash: FeatureSquash?
+        if let beats {
+            let count = beats.measureCount
+            squash = FeatureSquash(
+                centres: try checkpoint.finite(prefix + "centres", [count], of: Float.self).values,
+                widths: try checkpoint.finite(prefix + "widths", [count], of: Float.self).values)
+            guard squash?.widths.allSatisfy({ $0 > 0 }) == true else {
+                throw .tensor(prefix + "widths")
+            }
+        }
+        features = LinearFeatures(kernels: kernels, beats: beats, squash: squash)
         weights = try checkpoint.finite(
             prefix + "weights", [classes, features.count], of: Float.self)
         offsets = try checkpoint.finite(prefix + "offsets", [classes], of: Float.self).values

@@ -6,7 +6,7 @@ struct LinearTrainer: Sendable {
     let preparation: ECGPreparation
     var sizes = RocketKernels.Sizes()
     /// Tried in this order; of two that are as good the first is taken.
-    var penalties = [0.03, 0.1, 0.3, 1]
+    var penalties = [0.1, 0.3, 1]
     var seed: UInt64 = 0
     var threads = 1
 
@@ -72,8 +72,14 @@ struct LinearTrainer: Sendable {
             kind == .beats
             ? nil
             : RocketKernels(drawing: sizes, from: recordings, threads: threads, &random)
+        guard kind != .kernels, let beats = BeatFeatures(preparation) else {
+            return LinearFeatures(kernels: kernels, beats: nil, squash: nil)
+        }
+        let rows = ParallelMap.map(recordings.count, threads: threads) {
+            beats.features(recordings[$0]).measures
+        }
         return LinearFeatures(
-            kernels: kernels, beats: kind == .kernels ? nil : BeatFeatures(preparation))
+            kernels: kernels, beats: beats, squash: FeatureSquash(fitting: rows))
     }
 
     private static func matrix(_ rows: [[Float]], _ chosen: [Int]) -> Tensor<Float> {

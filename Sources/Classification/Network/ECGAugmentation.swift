@@ -20,6 +20,7 @@ struct ECGAugmentation: Sendable, Hashable, Codable {
     /// - Parameters:
     ///   - window: `[leads, samples]`, scaled.
     ///   - padding: Zeros at its start.
+    ///   - samples: Of each lead.
     ///   - hertz: Of the samples.
     ///   - target: Where the changed window goes, `[leads, samples]`.
     ///   - random: Which change.

@@ -109,8 +109,10 @@ extension NetworkModel {
     /// Adds its tensors to a checkpoint.
     func write(to checkpoint: inout Checkpoint, _ prefix: String) {
         checkpoint.set(prefix + "scales", Tensor<Float>([scales.count], scales))
-        checkpoint.set(prefix + "parameters", Tensor<Float>([parameters.values.count], parameters.values))
-        checkpoint.set(prefix + "statistics", Tensor<Float>([statistics.values.count], statistics.values))
+        checkpoint.set(
+            prefix + "parameters", Tensor<Float>([parameters.values.count], parameters.values))
+        checkpoint.set(
+            prefix + "statistics", Tensor<Float>([statistics.values.count], statistics.values))
     }
 
     /// Reads what `write` wrote.

@@ -1,3 +1,5 @@
+internal import Learning
+internal import Models
 internal import Tensors
 
 /// Trains classifiers on labelled recordings, judges them on those left out, and makes the model that
@@ -6,7 +8,7 @@ package struct ClassifierTraining: Sendable {
     /// How to train, and what to record.
     package struct Options: Sendable {
         package var family = ClassifierFamily.ensemble
-        /// Parts of the recordings of which each is left out once.
+        /// Parts of the recordings of which each is left out once; at least 3.
         package var folds = 5
         package var seed: UInt64 = 0
         package var threads = 1
@@ -47,7 +49,7 @@ package struct ClassifierTraining: Sendable {
         classes: [DiagnosisClass], preparation: ECGPreparation, options: Options
     ) {
         precondition(
-            options.folds > 1 && options.threads > 0 && options.draws > 0,
+            options.folds > 2 && options.threads > 0 && options.draws > 0,
             "ClassifierTraining: \(options)")
         self.classes = classes
         self.preparation = preparation
@@ -56,19 +58,19 @@ package struct ClassifierTraining: Sendable {
 
     /// Trains on all recordings, after as many trainings as there are folds to judge by.
     ///
+    /// The same recordings, classes and seed give the same bytes, with any number of threads.
+    ///
     /// - Parameters:
     ///   - recordings: One label a class.
     ///   - refused: Recordings of each source that the preparation refused, for the record.
-    ///   - clock: Measures the seconds of the record.
     ///   - progress: Called before every step; what it throws ends the training.
     /// - Returns: The classifier, whose card tells how it did on recordings left out.
     /// - Throws: `TooFew`; what `progress` throws.
     package func train(
         _ recordings: [LabelledECG], refused: [String: Int] = [:],
-        clock: any Clock<Duration> = ContinuousClock(), progress: (Progress) throws -> Void
+        progress: (Progress) throws -> Void
     ) throws -> FittedClassifier {
         try check(recordings)
-        let stopwatch = Stopwatch(clock)
         let folds = PatientFolds(recordings, count: options.folds)
         let labels = recordings.map(\.labels)
         var outcomes: [MemberOutcome] = []
@@ -90,7 +92,14 @@ package struct ClassifierTraining: Sendable {
         let tuning = ClassifierTuning(
             classes, HeldOutScores(logits: blend.combined, labels: labels))
         var card = card(evaluation, refused: refused)
-        for outcome in outcomes { card.settings.merge(outcome.settings) { $1 } }
+        for outcome in outcomes {
+            card.settings.merge(outcome.settings) { $1 }
+            guard outcomes.count > 1 else { continue }
+            let alone = HeldOutEvaluation(
+                classes, recordings, folds, logits: outcome.logits, draws: options.draws,
+                seed: options.seed, threads: options.threads)
+            card.summaries += alone.rankings(of: outcome.kind.rawValue + " alone")
+        }
         var members: [ClassifierMember] = []
         for (number, outcome) in outcomes.enumerated() where blend.weights[number] > 0 {
             card.settings[outcome.kind.rawValue + ".weight"] = "\(blend.weights[number])"
@@ -101,7 +110,6 @@ package struct ClassifierTraining: Sendable {
                         calibration: blend.calibrations[number], model: model))
             }
         }
-        card.trainSeconds = stopwatch.seconds
         return FittedClassifier(
             family: options.family, classes: classes, preparation: preparation,
             thresholds: tuning.thresholds, calibration: tuning.calibration, card: card,
@@ -255,7 +263,6 @@ package struct ClassifierTraining: Sendable {
         card.summaries = evaluation.summaries
         card.settings = ["folds": "\(options.folds)"]
         card.seed = options.seed
-        card.threads = options.threads
         card.dataDigest = options.dataDigest
         card.codeVersion = options.codeVersion
         card.software = options.software
@@ -265,22 +272,7 @@ package struct ClassifierTraining: Sendable {
 
 extension ClassifierFamily {
     /// The families that one is made of.
-    var parts: [ClassifierFamily] { self == .ensemble ? [.rocket, .beats, .linear] : [self] }
-}
-
-/// Seconds since it was made.
-struct Stopwatch {
-    private let elapsed: () -> Duration
-
-    init(_ clock: any Clock<Duration>) { elapsed = Self.start(clock) }
-
-    private static func start<C: Clock<Duration>>(_ clock: C) -> () -> Duration {
-        let start = clock.now
-        return { start.duration(to: clock.now) }
-    }
-
-    var seconds: Double {
-        let parts = elapsed().components
-        return Double(parts.seconds) + Double(parts.attoseconds) * 1e-18
+    var parts: [ClassifierFamily] {
+        self == .ensemble ? [.rocket, .linear, .resnet, .mamba] : [self]
     }
 }

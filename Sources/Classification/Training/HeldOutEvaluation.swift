@@ -75,29 +75,42 @@ struct HeldOutEvaluation: Sendable {
 
     /// The figures over several classes.
     var summaries: [ClassifierCard.Summary] {
+        var result: [ClassifierCard.Summary] = []
+        for group in groups {
+            result += macro(group.name, group.rankings)
+            if !group.classes.isEmpty { result.append(fMeasure(group.name, group.classes)) }
+        }
+        if let challenge { result.append(challenge) }
+        return result
+    }
+
+    /// The mean AUROC of every group of classes, for a part of a model.
+    func rankings(of part: String) -> [ClassifierCard.Summary] {
+        groups.map { macro("\($0.name), \(part)", $0.rankings)[0] }
+    }
+
+    /// Classes that a mean is taken over; none where the labels are others.
+    private var groups: [(name: String, classes: [Int], rankings: [Ranking])] {
         let superclass = classes.indices.filter { classes[$0].system == DiagnosisClass.superclass }
         let snomed = classes.indices.filter { classes[$0].system == DiagnosisClass.snomed }
-        var result: [ClassifierCard.Summary] = []
+        var result: [(name: String, classes: [Int], rankings: [Ranking])] = []
         for (name, chosen) in [("superclasses", superclass), ("SNOMED CT classes", snomed)]
         where !chosen.isEmpty {
             let rankings = chosen.map { index in
                 let known = scores.known(index)
                 return Ranking(known.recordings, known.logits, known.labels)
             }
-            result += macro(name, rankings)
-            result.append(fMeasure(name, chosen))
+            result.append((name, chosen, rankings))
         }
-        if !snomed.isEmpty {
-            let normal = classes.indices.filter { classes[$0].abbreviation == "NORM" }
-            let rankings = (normal + snomed).map { index in
-                Ranking(
-                    Array(recordings.indices), scores.logits.map { $0[index] },
-                    recordings.map { $0.labels[index] ?? false })
-            }
-            result += macro("\(rankings.count) labels, not told counts as absent", rankings)
+        guard !snomed.isEmpty else { return result }
+        let normal = classes.indices.filter { classes[$0].abbreviation == "NORM" }
+        let rankings = (normal + snomed).map { index in
+            Ranking(
+                Array(recordings.indices), scores.logits.map { $0[index] },
+                recordings.map { $0.labels[index] ?? false })
         }
-        if let challenge { result.append(challenge) }
-        return result
+        let name = "\(rankings.count) labels, not told counts as absent"
+        return result + [(name, [], rankings)]
     }
 
     private func macro(_ name: String, _ rankings: [Ranking]) -> [ClassifierCard.Summary] {

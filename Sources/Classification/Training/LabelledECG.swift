@@ -57,7 +57,8 @@ package struct PatientFolds: Sendable {
         var totals = [Int](repeating: 0, count: count)
         var fold = [Int](repeating: 0, count: recordings.count)
         for group in groups {
-            let kind = Kind(source: recordings[group.indices[0]].source, rarest: group.rarest)
+            let sources = group.indices.map { recordings[$0].source }
+            let kind = Kind(source: sources.min() ?? "", rarest: group.rarest)
             var alike = dealt[kind] ?? [Int](repeating: 0, count: count)
             let chosen =
                 (0..<count).min { (alike[$0], totals[$0], $0) < (alike[$1], totals[$1], $1) } ?? 0

@@ -1,6 +1,7 @@
 /// Weights of several models, chosen on recordings that none of them was trained on.
 ///
-/// Each model's logits are calibrated first, so that they are on one scale.
+/// Each model's logits are brought to one scale first: their mean to 0, and their slope to the one that
+/// calibrates them. A class that a model cannot tell so counts for little of that model.
 struct MemberBlend: Sendable {
     /// Of each model, from 0, together 1; chosen on all recordings.
     let weights: [Double]
@@ -39,10 +40,14 @@ struct MemberBlend: Sendable {
             let part = score.part(recordings)
             return (0..<part.classCount).map { index in
                 let known = part.known(index)
-                return ClassCalibration(fitting: known.logits, known.labels)
+                let slope = ClassCalibration(fitting: known.logits, known.labels).slope
+                let mean = part.logits.reduce(0) { $0 + $1[index] } / Double(part.logits.count)
+                return ClassCalibration(slope: slope, offset: -slope * mean)
             }
         }
-        guard scores.count > 1 else { return ([1], calibrations) }
+        guard scores.count > 1 else {
+            return ([1], [calibrations[0].map { _ in ClassCalibration.none }])
+        }
         let labels = recordings.map { scores[0].labels[$0] }
         var best = (worth: -Double.infinity, weights: [Double]())
         for weights in simplex(scores.count, steps) {

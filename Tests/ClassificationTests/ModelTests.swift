@@ -1,0 +1,153 @@
+import Foundation
+import Learning
+import Models
+import Series
+import Signals
+import Tensors
+import Testing
+
+@testable import Classification
+
+@Suite struct ModelTests {
+    @Test(arguments: [1, 3, 64])
+    func `responses are those of a plain convolution`(dilation: Int) {
+        var random = RandomStream(seed: 1)
+        let count = 203
+        let window = (0..<2 * count).map { _ in Float(random.normal()) }
+        let weights: [Float] = [0.5, -1]
+        var responses = KernelResponses(samples: count)
+        responses.combine(window, weights, dilation: dilation)
+        for pattern in [[0, 1, 2], [0, 4, 8], [5, 6, 8]] {
+            for first in [0, 50] {
+                responses.convolve(pattern, from: first)
+                let plain = (first..<count).map { t -> Float in
+                    (0..<9).reduce(0) { sum, tap in
+                        let place = t + (tap - 4) * dilation
+                        guard (0..<count).contains(place) else { return sum }
+                        let signal = weights[0] * window[place] + weights[1] * window[count + place]
+                        return sum + (pattern.contains(tap) ? 2 : -1) * signal
+                    }
+                }
+                for (a, b) in zip(responses.values(from: first), plain) {
+                    #expect(abs(a - b) < 1e-4)
+                }
+                let above = Float(plain.count { $0 > 0.37 }) / Float(plain.count)
+                #expect(abs(responses.shareAbove(0.37, from: first) - above) < 0.011)
+                #expect(abs(responses.maximum - (plain.max() ?? 0)) < 1e-4)
+            }
+        }
+    }
+
+    @Test func `a regression ends where its gradient is zero`() {
+        var random = RandomStream(seed: 2)
+        let (count, width) = (60, 90)
+        let features = Tensor<Float>(
+            [count, width], (0..<count * width).map { _ in Float(3 * random.normal() + 1) })
+        let labels: [[Bool?]] = (0..<count).map { row in
+            let known = features.values[row * width] + Float(random.normal()) > 2
+            return [known, row % 7 == 0 ? nil : row % 3 == 0]
+        }
+        let regression = LogisticRegression(
+            features, blocks: [FeatureBlock(count: width, share: 1)])
+        let penalty = 0.3
+        let fit = regression.fit(labels, penalty: penalty)
+        for k in 0..<2 {
+            var errors = [Double](repeating: 0, count: count)
+            for row in 0..<count {
+                guard let label = labels[row][k] else { continue }
+                var logit = Double(fit.offsets[k])
+                for i in 0..<width {
+                    logit += Double(fit.weights[k, i]) * Double(features[row, i])
+                }
+                errors[row] = 1 / (1 + exp(-logit)) - (label ? 1 : 0)
+            }
+            #expect(abs(errors.reduce(0, +)) < 1e-3)
+            for i in stride(from: 0, to: width, by: 11) {
+                let column = (0..<count).map { Double(features[$0, i]) }
+                let mean = column.reduce(0, +) / Double(count)
+                let variance = column.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(count)
+                // In standardised units: x = (column − mean)·f, w = weight/f.
+                let f = (1 / Double(width) / variance).squareRoot()
+                let slope = zip(column, errors).reduce(0) { $0 + ($1.0 - mean) * f * $1.1 }
+                #expect(abs(slope + penalty * Double(fit.weights[k, i]) / f) < 1e-3)
+            }
+        }
+    }
+
+    @Test func `a recording without beats has measures of zero`() throws {
+        let beats = try #require(BeatFeatures(ECGPreparation()))
+        let silent = PreparedECG(
+            leads: Lead.allCases, rate: SamplingRate(100), sampleCount: 1000,
+            windows: [[Float](repeating: 0, count: 12_000)], starts: [0])
+        let found = beats.features(silent)
+        #expect(found.measures == [Float](repeating: 0, count: beats.measureCount))
+        #expect(found.shape == [Float](repeating: 0, count: beats.shapeCount))
+    }
+
+    @Test func `the rate of beats is measured`() throws {
+        let beats = try #require(BeatFeatures(ECGPreparation()))
+        for interval in [0.5, 0.8, 1.2] {
+            let heart = MadeUpECG(seconds: 10, interval: interval, irregularity: 0)
+            let found = beats.features(try heart.prepared()).measures
+            #expect(found.allSatisfy { $0.isFinite })
+            #expect(abs(Double(found[0]) - interval) < 0.011)
+            #expect(abs(Double(found[2]) - 60 / interval) < 2)
+        }
+    }
+
+    @Test func `a squash keeps its order and stays within one`() {
+        let rows: [[Float]] = (0..<50).map { [Float($0), Float($0 * $0 * $0), 4] }
+        let squash = FeatureSquash(fitting: rows)
+        let squashed = rows.map { squash.apply($0) }
+        #expect(squashed.allSatisfy { $0.allSatisfy { abs($0) <= 1 } })
+        #expect(zip(squashed, squashed.dropFirst()).allSatisfy { $0[0] < $1[0] && $0[1] <= $1[1] })
+        #expect(squashed.allSatisfy { $0[2] == 0 })
+    }
+
+    @Test(arguments: [NetworkKind.mamba, .resnet])
+    func `a network learns, and any number of threads gives its bits`(kind: NetworkKind) throws {
+        let recordings = try MadeUpECG.collection(16)
+        let trainer = { (threads: Int) in
+            NetworkTrainer(
+                configuration: kind.small, options: kind.options, seed: 3, threads: threads)
+        }
+        var losses: [Double] = []
+        let one = trainer(1).fit(recordings, on: Array(0..<16)) { losses.append($1) }
+        let two = trainer(2).fit(recordings, on: Array(0..<16)) { _, _ in }
+        #expect(one.parameters == two.parameters)
+        #expect(one.statistics == two.statistics)
+        #expect(losses.count == kind.options.epochs)
+        #expect((losses.last ?? 1) < (losses.first ?? 0))
+        let logits = one.logits(recordings.map(\.prepared), threads: 1)
+        #expect(logits == one.logits(recordings.map(\.prepared), threads: 2))
+        #expect(logits.allSatisfy { $0.allSatisfy(\.isFinite) })
+    }
+
+    enum NetworkKind: Sendable {
+        case mamba, resnet
+
+        var small: NetworkConfiguration {
+            switch self {
+            case .mamba:
+                .mamba(
+                    ECGMambaConfiguration(
+                        sizes: RecordingSizes(leads: 12, samples: 1000, classes: 3),
+                        stem: [
+                            .init(channels: 8, taps: 7, stride: 4, padding: 3),
+                            .init(channels: 8, taps: 5, stride: 4, padding: 2),
+                        ], depth: 1, states: 4))
+            case .resnet:
+                .resnet(
+                    ECGResNetConfiguration(
+                        sizes: RecordingSizes(leads: 12, samples: 1000, classes: 3),
+                        widths: [8, 12]))
+            }
+        }
+
+        var options: NetworkTrainingOptions {
+            var options = NetworkTrainingOptions()
+            (options.epochs, options.batch) = (6, 8)
+            return options
+        }
+    }
+}
