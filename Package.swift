@@ -103,8 +103,8 @@ let package = Package(
             "Ingestion", "Series", "Signals", "WebClient", "Store", "Jobs", "Postgres", crypto,
             lifecycle, logging),
         target(
-            "Workflows", "Series", "Forecasting", "Models", "Learning", "Store", "Jobs", "Postgres",
-            lifecycle, logging),
+            "Workflows", "Series", "Tensors", "Signals", "Forecasting", "Classification", "Models",
+            "Learning", "Store", "Jobs", "Postgres", lifecycle, logging),
         target(
             "Notifications", "Series", "WebClient", "Store", "Jobs", "Postgres", crypto, lifecycle,
             logging),
@@ -122,8 +122,15 @@ let package = Package(
         .executableTarget(
             name: "Benchmarks",
             dependencies: [
-                "Series", "Tensors", "Learning", "Models", "Signals", "Forecasting", "Postgres",
-                "WebClient", "Store", "Jobs", "Notifications", argumentParser, lifecycle, logging,
+                "Series", "Tensors", "Learning", "Models", "Signals", "Forecasting",
+                "Classification", "Postgres", "WebClient", "Store", "Jobs", "Ingestion",
+                "Workflows", "Notifications", argumentParser, lifecycle, logging,
+            ],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "Fuzz",
+            dependencies: [
+                "Series", "Tensors", "Learning", "Signals", "Classification", argumentParser,
             ],
             swiftSettings: strict),
 
@@ -133,6 +140,9 @@ let package = Package(
             dependencies: ["Series", "Tensors", "Learning", "Postgres"],
             path: "Tests/TestSupport",
             swiftSettings: strict),
+        .target(
+            name: "ClassifierFixture", dependencies: ["Series", "Signals", "Classification"],
+            path: "Tests/ClassifierFixture", swiftSettings: strict),
         tests(of: "Series"),
         tests(of: "Tensors"),
         tests(of: "Learning", with: "Tensors", fixtures: true),
@@ -151,14 +161,15 @@ let package = Package(
         tests(of: "Jobs", with: "Postgres", lifecycle, logging),
         tests(of: "Ingestion", with: "Series", "Signals", "Store", "Postgres", "Jobs", logging),
         tests(
-            of: "Workflows", with: "Series", "Forecasting", "Store", "Jobs", "Postgres", logging),
+            of: "Workflows", with: "Series", "Signals", "Forecasting", "Classification",
+            "ClassifierFixture", "Store", "Jobs", "Postgres", logging),
         tests(
             of: "Notifications", with: "Series", "WebClient", "Store", "Jobs", "Postgres",
             lifecycle,
             logging),
         .testTarget(name: "TidyTests", swiftSettings: strict),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["TestSupport", "Postgres"],
+            name: "EndToEndTests", dependencies: ["TestSupport", "ClassifierFixture", "Postgres"],
             swiftSettings: strict),
     ]
 )

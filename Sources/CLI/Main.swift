@@ -18,7 +18,7 @@ struct Systole: AsyncParsableCommand {
             """,
         version: build,
         subcommands: [
-            ForecastCommand.self, BacktestCommand.self, EvaluateCommand.self, TrainCommand.self,
+            ForecastCommand.self, ClassifyCommand.self, BacktestCommand.self, EvaluateCommand.self, TrainCommand.self,
             IngestCommand.self, SourceCommand.self, SeriesCommand.self, ModelCommand.self,
             ScheduleCommand.self, JobCommand.self, WebhookCommand.self, UpCommand.self,
             WorkCommand.self, MigrateCommand.self, ConfigCommand.self, DoctorCommand.self,

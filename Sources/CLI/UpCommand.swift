@@ -73,7 +73,7 @@ struct UpCommand: AsyncParsableCommand {
     }
 
     /// One process for each: training is kept apart.
-    private static let roles = ["ingest,forecast,notify,schedule", "train"]
+    private static let roles = ["ingest,forecast,classify,notify,schedule", "train"]
 
     /// The flags that the workers need too.
     private var passedOn: [String] {

@@ -23,7 +23,7 @@ struct WorkCommand: AsyncParsableCommand {
               systole work --role forecast,notify,schedule
             """)
 
-    @Option(help: "Roles, separated by commas: ingest, forecast, train, notify, schedule.")
+    @Option(help: "Roles, separated by commas: ingest, forecast, classify, train, notify, schedule.")
     var role: String
     @Flag(help: .hidden) var withParent = false
     @OptionGroup var database: DatabaseOptions
@@ -34,6 +34,8 @@ struct WorkCommand: AsyncParsableCommand {
         case ingest
         /// Forecasts and scores.
         case forecast
+        /// Classifies recordings.
+        case classify
         /// Fits models.
         case train
         /// Sends webhooks.
@@ -97,7 +99,7 @@ struct WorkerProcess {
             services.append(EventRouter(pool: pool, logger: logger))
         }
         if roles.contains(.notify) { services.append(deliverer(pool, logger)) }
-        let handlers = handlers(pool, logger)
+        let handlers = try handlers(pool, logger)
         if !handlers.isEmpty {
             var options = WorkerOptions()
             options.slots = configuration.slots
@@ -114,7 +116,7 @@ struct WorkerProcess {
         await pool.close()
     }
 
-    private func handlers(_ pool: Pool, _ logger: Logger) -> [any JobHandler] {
+    private func handlers(_ pool: Pool, _ logger: Logger) throws -> [any JobHandler] {
         var fitting = FittingEnvironment(
             threads: configuration.threads, seed: configuration.seed, codeVersion: Systole.build)
         fitting.software = Systole.software
@@ -123,6 +125,12 @@ struct WorkerProcess {
         if roles.contains(.forecast) {
             handlers.append(IssueForecast(pool: pool, environment: fitting))
             handlers.append(DetectAnomalies(pool: pool))
+        }
+        if roles.contains(.classify) {
+            let shipped = try ClassifierFile.shippedPath.map { try ClassifierFile.load($0) }
+            handlers.append(
+                ClassifyRecordings(
+                    pool: pool, threads: configuration.threads, shipped: shipped))
         }
         if roles.contains(.train) {
             handlers.append(TrainModel(pool: pool, environment: fitting, logger: logger))

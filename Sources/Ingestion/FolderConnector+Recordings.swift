@@ -18,22 +18,10 @@ extension FolderConnector {
         var position = FilePosition(state)
         position.content = try Self.digest(of: files)
         let key = Self.key(of: job)
-        let header = RecordingHeader(
-            key: key, startedAt: recording.start,
-            channels: recording.signals.map { signal in
-                RecordingChannel(
-                    channel: signal.channel, rate: signal.rate,
-                    sampleCount: Int64(signal.declaredCount))
-            })
-        let chunks = recording.chunks()
+        let filing = RecordingFiling(recording, key: key)
         let final = position
         let outcome = try await job.pool.transaction { db in
-            let outcome = try RecordingStore.store(
-                header, chunks: chunks, onConflict: job.source.conflictRule, in: db)
-            if case .unchanged = outcome {
-            } else {
-                try Self.tell(recording, key: key, id: outcome.id, in: db)
-            }
+            let outcome = try filing.store(onConflict: job.source.conflictRule, in: db)
             try CursorStore.move(
                 source: job.source.id, part: job.file.path, to: final.json(), in: db)
             return outcome
@@ -42,7 +30,7 @@ extension FolderConnector {
         case .stored, .replaced: report.recordings += 1
         case .unchanged: report.filesUnchanged += 1
         }
-        for finding in Self.damage(in: recording) { report.find(job.file.name, finding) }
+        for finding in filing.damage { report.find(job.file.name, finding) }
     }
 
     /// The files that make a recording: the one that was found first.
@@ -75,34 +63,5 @@ extension FolderConnector {
     private static func key(of job: FileJob) -> String {
         let name = (job.file.name as NSString).deletingPathExtension
         return "\(job.source.name)/\(job.settings.renames[name] ?? name)"
-    }
-
-    /// What is wrong with the samples themselves, in words.
-    private static func damage(in recording: Recording) -> [String] {
-        recording.findings.compactMap { finding in
-            switch finding {
-            case .truncated(let channel, let declared, let found):
-                "channel \(channel + 1) has \(found) of \(declared) samples"
-            case .checksum(let channel, _, _):
-                "channel \(channel + 1) does not match its checksum"
-            case .gap(let after, let seconds): "\(seconds) s are missing after \(after) s"
-            case .segmentUnread(let name): "the segment \(name.prefix(40)) cannot be read"
-            case .unreadableStart: "the start is no time"
-            case .uncalibrated, .rescaled, .annotationsLeftAside: nil
-            }
-        }
-    }
-
-    /// Appends an event where a recording is not whole.
-    private static func tell(
-        _ recording: Recording, key: String, id: Int64, in db: borrowing Session
-    ) throws {
-        let findings = damage(in: recording)
-        guard !findings.isEmpty else { return }
-        let list = try JSONEncoder().encode(findings)
-        let data = """
-            {"recording_id": \(id), "findings": \(String(decoding: list, as: UTF8.self))}
-            """
-        try Outbox.append(type: "recording.damaged", subject: key, data: data, in: db)
     }
 }

@@ -4,6 +4,8 @@ import Synchronization
 final class Wake: Sendable {
     private struct State {
         var isSignalled = false
+        /// Of the current wait, set where its time is over before its waiter is there.
+        var isOver = false
         var waiter: CheckedContinuation<Void, Never>?
     }
 
@@ -23,16 +25,17 @@ final class Wake: Sendable {
     ///
     /// Traps if another task waits already.
     func wait(atMost limit: Duration) async {
+        state.withLock { $0.isOver = false }
         await withTaskGroup { group in
             group.addTask {
-                // Cancelled once the signal has come: then there is nobody left to wake.
-                guard (try? await Task.sleep(for: limit)) != nil || Task.isCancelled else { return }
-                self.signal()
+                // Ends early with a cancelled task, and once the signal has come: then nobody waits.
+                try? await Task.sleep(for: limit)
+                self.end()
             }
             await withCheckedContinuation { continuation in
                 let isOver = state.withLock { state in
                     precondition(state.waiter == nil, "two tasks wait for one signal")
-                    guard !state.isSignalled else {
+                    guard !state.isSignalled, !state.isOver else {
                         state.isSignalled = false
                         return true
                     }
@@ -43,5 +46,15 @@ final class Wake: Sendable {
             }
             group.cancelAll()
         }
+    }
+
+    /// Ends the current wait; unlike a signal, never a later one.
+    private func end() {
+        let waiter = state.withLock { state in
+            state.isOver = true
+            defer { state.waiter = nil }
+            return state.waiter
+        }
+        waiter?.resume()
     }
 }

@@ -110,9 +110,9 @@ package enum CivilDate {
         return (year, month, dayOfYear - (153 * shifted + 2) / 5 + 1)
     }
 
-    /// Whether the calendar has this date.
+    /// Whether the calendar has this date, in a year of four digits.
     package static func exists(year: Int64, month: Int64, day: Int64) -> Bool {
-        guard (1...12).contains(month), day >= 1 else { return false }
+        guard (0...9999).contains(year), (1...12).contains(month), day >= 1 else { return false }
         let isLeap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0
         // April, June, September and November; by arithmetic, since tables are read with this.
         let length = month == 2 ? (isLeap ? 29 : 28) : 30 + (month + month / 8) % 2

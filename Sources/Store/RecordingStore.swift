@@ -103,8 +103,23 @@ package enum RecordingStore {
         key: String, in db: borrowing Session
     ) throws -> (id: Int64, header: RecordingHeader) {
         let rows = try db.run(
-            "SELECT recording_id, started_at FROM systole.recording WHERE key = \(key)")
+            "SELECT recording_id, key, started_at FROM systole.recording WHERE key = \(key)")
         guard let row = rows.first else { throw StoreError.unknownRecording(key: key) }
+        return (try row.int64("recording_id"), try header(row, in: db))
+    }
+
+    /// The recording with the number `id`; nil where there is none.
+    package static func header(
+        of id: Int64, in db: borrowing Session
+    ) throws -> RecordingHeader? {
+        let rows = try db.run(
+            "SELECT recording_id, key, started_at FROM systole.recording WHERE recording_id = \(id)"
+        )
+        guard let row = rows.first else { return nil }
+        return try header(row, in: db)
+    }
+
+    private static func header(_ row: Row, in db: borrowing Session) throws -> RecordingHeader {
         let id = try row.int64("recording_id")
         let channels = try db.run(
             """
@@ -119,8 +134,9 @@ package enum RecordingStore {
                     try row.int64("rate_numerator"), per: try row.int64("rate_denominator")),
                 sampleCount: try row.int64("sample_count"))
         }
-        let start = try row.optionalTimestamp("started_at")
-        return (id, RecordingHeader(key: key, startedAt: start, channels: channels))
+        return RecordingHeader(
+            key: try row.text("key"), startedAt: try row.optionalTimestamp("started_at"),
+            channels: channels)
     }
 
     /// The keys of all recordings that begin with `prefix`, in order.
@@ -134,40 +150,41 @@ package enum RecordingStore {
         ).allTexts("key")
     }
 
-    /// The chunks of one channel that hold samples of a range.
+    /// The chunks that hold samples of a range.
     ///
     /// - Parameters:
     ///   - recording: The recording's number.
-    ///   - channel: Position of the channel, from 0.
+    ///   - channel: Position of the channel, from 0; nil for all.
     ///   - range: Sample positions; nil for all.
     ///   - db: The transaction.
-    /// - Returns: Whole chunks, in order; their checksums have been compared.
+    /// - Returns: Whole chunks, by channel and in order; their checksums have been compared.
     /// - Throws: `StoreError.chunkDamaged`.
     package static func chunks(
-        of recording: Int64, channel: Int, samples range: Range<Int64>? = nil,
+        of recording: Int64, channel: Int? = nil, samples range: Range<Int64>? = nil,
         in db: borrowing Session
     ) throws -> [WaveformChunk] {
         let range = range ?? 0..<Int64.max
         // NULL becomes a number that no raw sample has, since arrays come without NULLs.
         let rows = try db.run(
             """
-            SELECT first_sample, gain, baseline, crc32c,
+            SELECT channel, first_sample, gain, baseline, crc32c,
                 array_replace(coalesce(samples::integer[], wide), NULL, \(ChunkField.missing))
                     AS samples
             FROM systole.waveform_chunk
-            WHERE recording_id = \(recording) AND channel = \(channel)
+            WHERE recording_id = \(recording)
+                AND channel = coalesce(\(channel)::integer, channel)
                 AND first_sample < \(range.upperBound)
                 AND first_sample + sample_count > \(range.lowerBound)
-            ORDER BY first_sample
+            ORDER BY channel, first_sample
             """, format: .binary)
         return try rows.map { row in
             let chunk = WaveformChunk(
-                channel: channel, firstSample: try row.int64("first_sample"),
+                channel: try row.int("channel"), firstSample: try row.int64("first_sample"),
                 gain: try row.double("gain"), baseline: try row.double("baseline"),
                 samples: try row.int32s("samples").map { $0 == ChunkField.missing ? nil : $0 })
             guard try row.int64("crc32c") == Int64(ChunkField(chunk).checksum) else {
                 throw StoreError.chunkDamaged(
-                    recording: recording, channel: channel, firstSample: chunk.firstSample)
+                    recording: recording, channel: chunk.channel, firstSample: chunk.firstSample)
             }
             return chunk
         }

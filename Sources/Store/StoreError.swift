@@ -20,6 +20,10 @@ package enum StoreError: Error, Equatable, Sendable {
     case unknownModel(ModelID)
     /// Weights that no longer match their digest; they must not be used.
     case weightsDamaged(ModelID)
+    /// nil for one that was stored a moment ago.
+    case unknownClassifier(Int64?)
+    /// A model that no longer matches its digest; it must not be used.
+    case classifierDamaged(Int64)
     /// Which rule the forecast breaks, at which step, from 1.
     case forecastUnusable(ForecastFlaw, step: Int)
     /// This job has issued its forecast of this series already.
@@ -61,6 +65,9 @@ extension StoreError: CustomStringConvertible {
                 + "do not match their checksum"
         case .unknownModel(let id): "there is no model \(id)"
         case .weightsDamaged(let id): "the weights of model \(id) do not match their digest"
+        case .unknownClassifier(let id):
+            "there is no classifier \(id.map { String($0) } ?? "of these bytes")"
+        case .classifierDamaged(let id): "classifier \(id) does not match its digest"
         case .forecastUnusable(let flaw, let step):
             "the forecast cannot be stored: at step \(step) \(flaw.rawValue)"
         case .forecastExists(let series, let job):

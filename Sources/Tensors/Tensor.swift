@@ -7,6 +7,8 @@ package struct Tensor<S: Scalar>: Sendable, Equatable {
     package var values: [S]
 
     /// A tensor of zeros; traps on a negative extent.
+    @specialized(where S == Float)
+    @specialized(where S == Double)
     package init(zeros shape: [Int]) {
         precondition(shape.allSatisfy { $0 >= 0 }, "Tensor: shape \(shape)")
         self.shape = shape

@@ -48,9 +48,31 @@ enum JobArguments {
         }
     }
 
+    /// `{"recordings": [1, 2], "classifier_id": 3}`
+    struct Classify: Decodable {
+        /// The most recordings of one job.
+        static let recordingsMaximum = 10_000
+
+        let recordings: [Int64]
+        /// The live one where nil.
+        let classifierID: Int64?
+
+        init(from decoder: any Decoder) throws {
+            let values = try decoder.container(keyedBy: Key.self)
+            recordings = try values.decode([Int64].self, forKey: .recordings)
+            classifierID = try values.decodeIfPresent(Int64.self, forKey: .classifierID)
+            guard recordings.count <= Self.recordingsMaximum else {
+                throw DecodingError.dataCorruptedError(
+                    forKey: .recordings, in: values,
+                    debugDescription: "\(recordings.count) recordings")
+            }
+        }
+    }
+
     private enum Key: String, CodingKey {
         case seriesID = "series_id"
-        case family, steps, seed, threads
+        case classifierID = "classifier_id"
+        case family, steps, seed, threads, recordings
     }
 
     /// Reads the arguments of `lease`.

@@ -18,7 +18,9 @@ private let bans: [Ban] = [
     Ban(
         word: "SystemRandomNumberGenerator", homes: ["CLI", "Postgres"],
         why: "chance comes in as an argument"),
-    Ban(word: "print(", homes: ["CLI", "Benchmarks"], why: "only a face speaks to the terminal"),
+    Ban(
+        word: "print(", homes: ["CLI", "Benchmarks", "Fuzz"],
+        why: "only a face speaks to the terminal"),
     Ban(
         word: "getenv", homes: ["CLI", "Benchmarks"],
         why: "the environment is read in one place"),

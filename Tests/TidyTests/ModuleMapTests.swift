@@ -22,8 +22,8 @@ private let mayImport: [String: Set<String>] = [
         "ServiceLifecycle", "Logging",
     ],
     "Workflows": [
-        "Series", "Forecasting", "Models", "Learning", "Store", "Jobs", "Postgres",
-        "ServiceLifecycle", "Logging",
+        "Series", "Tensors", "Signals", "Forecasting", "Classification", "Models", "Learning",
+        "Store", "Jobs", "Postgres", "ServiceLifecycle", "Logging",
     ],
     "Notifications": [
         "Series", "WebClient", "Store", "Jobs", "Postgres", "Crypto", "ServiceLifecycle",
@@ -36,9 +36,12 @@ private let mayImport: [String: Set<String>] = [
         "ArgumentParser", "Crypto", "ServiceLifecycle", "UnixSignals", "Logging", "Yams",
     ],
     "Benchmarks": [
-        "Series", "Tensors", "Learning", "Models", "Signals", "Forecasting", "Postgres",
-        "WebClient", "Store", "Jobs", "Notifications", "ArgumentParser", "ServiceLifecycle",
-        "Logging",
+        "Series", "Tensors", "Learning", "Models", "Signals", "Forecasting", "Classification",
+        "Postgres", "WebClient", "Store", "Jobs", "Ingestion", "Workflows", "Notifications",
+        "ArgumentParser", "ServiceLifecycle", "Logging",
+    ],
+    "Fuzz": [
+        "Series", "Tensors", "Learning", "Signals", "Classification", "ArgumentParser",
     ],
 ]
 

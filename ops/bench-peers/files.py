@@ -45,6 +45,28 @@ def wfdb_records(arguments: list[str]) -> Workload:
     )
 
 
+def wfdb_physical(arguments: list[str]) -> Workload:
+    import wfdb
+
+    def read():
+        return [wfdb.rdrecord(path) for path in arguments]
+
+    return Workload(
+        f"wfdb {version('wfdb')}", read, check=lambda: sum(r.p_signal.sum() for r in read())
+    )
+
+
+def edf_physical(arguments: list[str]) -> Workload:
+    import edfio
+
+    def read():
+        return [signal.data for signal in edfio.read_edf(arguments[0]).signals]
+
+    return Workload(
+        f"edfio {version('edfio')}", read, check=lambda: sum(s.sum(dtype="float64") for s in read())
+    )
+
+
 def edf(arguments: list[str]) -> Workload:
     import pyedflib
 
@@ -57,4 +79,5 @@ def edf(arguments: list[str]) -> Workload:
     )
 
 
-serve({"csv-pandas": csv_pandas, "csv-module": csv_module, "wfdb": wfdb_records, "edf": edf})
+serve({"csv-pandas": csv_pandas, "csv-module": csv_module, "wfdb": wfdb_records, "edf": edf,
+     "wfdb-physical": wfdb_physical, "edf-physical": edf_physical})

@@ -31,18 +31,50 @@ enum EDFRead {
             ])
     }
 
-    private static func file(_ channels: [[Int16]]) -> [UInt8] {
+    /// The same file into physical units.
+    static let physical = Benchmark("edf.physical") { setting in
+        let channels = SyntheticSamples.channels(signals, count: rate * seconds)
+        let path = try setting.folder.write(file(channels), to: "physical.edf")
+        let sum = SyntheticSamples.sum(channels) / 10
+        let read = { () throws(EDFError) -> [[Double]] in
+            let recording = try EDFReader().read(file: path)
+            return recording.signals.indices.map { recording.physical($0) }
+        }
+        let found = try read().joined().reduce(0, +)
+        guard abs(found - sum) < 1e-6 * abs(sum) + 1e-3 else {
+            throw BenchmarkError("edf.physical: the samples that were read are not those written")
+        }
+        return Contest(
+            what: "\(signals) signals × \(rate * seconds) samples in EDF, into microvolts",
+            work: Work(signals * rate * seconds, "samples"),
+            ours: Contestant("Signals.EDFReader, physical") { keep(try read()) },
+            opponents: [
+                setting.peers.opponent(
+                    "edfio signal.data", script: "files.py", workload: "edf-physical",
+                    arguments: [path], threads: setting.threads)
+            ])
+    }
+
+    /// An EDF file in records of a second; the raw unit is a tenth of a microvolt, or with `names` five
+    /// microvolts, so that a lead has its size.
+    static func file(
+        _ channels: [[Int16]], names: [String] = [], rate: Int = Self.rate
+    ) -> [UInt8] {
+        let signals = channels.count
+        let seconds = channels[0].count / rate
+        let range = names.isEmpty ? ("-3276.8", "3276.7") : ("-163840", "163835")
         var header = field("0", 8) + field("X X X X", 80) + field("Startdate X X X X", 80)
         header += field("01.01.20", 8) + field("00.00.00", 8) + field("\(256 * (signals + 1))", 8)
         header += field("", 44) + field("\(seconds)", 8) + field("1", 8) + field("\(signals)", 4)
         // Every kind of field for all signals, then the next kind.
         let kinds: [(String, Int)] = [
-            ("EEG", 16), ("electrode", 80), ("uV", 8), ("-3276.8", 8), ("3276.7", 8),
+            ("EEG", 16), ("electrode", 80), ("uV", 8), (range.0, 8), (range.1, 8),
             ("-32768", 8), ("32767", 8), ("", 80), ("\(rate)", 8), ("", 32),
         ]
         for (text, width) in kinds {
             for index in 0..<signals {
-                header += field(width == 16 ? "\(text)\(index)" : text, width)
+                let label = names.isEmpty ? "\(text)\(index)" : names[index]
+                header += field(width == 16 ? label : text, width)
             }
         }
         var bytes = Array(header.utf8)

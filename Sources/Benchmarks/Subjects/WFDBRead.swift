@@ -35,15 +35,41 @@ enum WFDBRead {
             ])
     }
 
+    /// Half an hour of two leads in format 212, into millivolts.
+    static let physical = Benchmark("wfdb.physical") { setting in
+        let channels = SyntheticSamples.channels(2, count: 650_000)
+        let path = try write(channels, format: 212, rate: 360, name: "p212", setting.folder)
+        let sum = SyntheticSamples.sum(channels) / 200
+        let read = { () throws(WFDBError) -> [[Double]] in
+            let recording = try WFDBReader().read(header: path)
+            return recording.signals.indices.map { recording.physical($0) }
+        }
+        let found = try read().joined().reduce(0, +)
+        guard abs(found - sum) < 1e-6 * abs(sum) + 1e-3 else {
+            throw BenchmarkError("wfdb.physical: the samples that were read are not those written")
+        }
+        return Contest(
+            what: "2 leads × 650,000 samples in format 212, into millivolts",
+            work: Work(2 * 650_000, "samples"),
+            ours: Contestant("Signals.WFDBReader, physical") { keep(try read()) },
+            opponents: [
+                setting.peers.opponent(
+                    "wfdb.rdrecord", script: "files.py", workload: "wfdb-physical",
+                    arguments: [path], threads: setting.threads)
+            ])
+    }
+
     /// Writes header and signal file; returns the path without suffix.
-    private static func write(
-        _ channels: [[Int16]], format: Int, rate: Int, name: String, _ folder: ScratchFolder
+    static func write(
+        _ channels: [[Int16]], format: Int, rate: Int, names: [String] = [], name: String,
+        _ folder: ScratchFolder
     ) throws -> String {
         let count = channels[0].count
         var header = "\(name) \(channels.count) \(rate) \(count)\n"
         for (index, samples) in channels.enumerated() {
             let checksum = samples.reduce(Int16(0)) { $0 &+ $1 }
-            header += "\(name).dat \(format) 200/mV 12 0 \(samples[0]) \(checksum) 0 L\(index)\n"
+            header += "\(name).dat \(format) 200/mV 12 0 \(samples[0]) \(checksum) 0 "
+            header += (names.isEmpty ? "L\(index)" : names[index]) + "\n"
         }
         // Samples of one instant stand together.
         let frames = (0..<count).flatMap { index in channels.map { $0[index] } }

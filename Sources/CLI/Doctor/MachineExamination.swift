@@ -6,7 +6,7 @@ import Tensors
 enum MachineExamination {
     /// All that needs no configuration.
     static func findings() -> [Finding] {
-        [processor(), memory(), certificates()]
+        [processor(), memory(), certificates(), ClassifierCardReport.finding()]
     }
 
     private static func processor() -> Finding {

@@ -83,6 +83,16 @@ enum FileBytes {
         return bytes
     }
 
+    /// The first `count` bytes of a file; fewer where it is shorter, none where it cannot be read.
+    static func head(_ path: String, count: Int) -> [UInt8] {
+        let file = unsafe open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+        guard file >= 0 else { return [] }
+        defer { close(file) }
+        return unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, found in
+            found = unsafe max(0, Glibc.read(file, buffer.baseAddress, count))
+        }
+    }
+
     /// Why the file system refused, in a few words.
     private static func plainReason(_ code: Int32) -> String {
         switch code {

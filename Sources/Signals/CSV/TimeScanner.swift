@@ -128,7 +128,8 @@ struct TimeScanner: Sendable {
         }
         guard let whole = number(bytes, &position, digitsMaximum: 19) else { return nil }
         let (scaled, overflow) = whole.multipliedReportingOverflow(by: unit.multiplier)
-        guard !overflow else { return nil }
+        // To the end of the year 9999: what lies beyond is no time, and would leave the range of sums.
+        guard !overflow, scaled / unit.divisor < 253_402_300_800_000_000 else { return nil }
         var micros = scaled / unit.divisor
         if position < bytes.count, bytes[position] == UInt8(ascii: ".") {
             position += 1

@@ -14,6 +14,7 @@ package struct EDFError: Error, Equatable, CustomStringConvertible {
         case calibration(signal: Int)
         case noOnset(record: Int)
         case overlap(record: Int)
+        case tooLong(samples: Double, accepted: Int)
         case gapTooLong(record: Int, seconds: Double, accepted: Double)
     }
 
@@ -47,6 +48,8 @@ package struct EDFError: Error, Equatable, CustomStringConvertible {
             "signal \(signal + 1) has an empty digital or physical range, so that it has no scale"
         case .noOnset(let record): "data record \(record + 1) does not tell when it begins"
         case .overlap(let record): "data record \(record + 1) begins before the last one ends"
+        case .tooLong(let samples, let accepted):
+            "the signals with their gaps have \(samples) samples, and at most \(accepted) are accepted"
         case .gapTooLong(let record, let seconds, let accepted):
             "\(seconds) s are missing before data record \(record + 1), and gaps up to "
                 + "\(accepted) s are accepted"

@@ -30,7 +30,8 @@ package struct EDFReader: Sendable {
     /// The recording in `bytes`; `name` is that of the file, whose suffix is dropped.
     package func read(_ bytes: [UInt8], name: String) throws(EDFError) -> Recording {
         let header = try EDFHeader(bytes, file: name)
-        var records = EDFRecords(header: header, file: name, bytes: bytes)
+        var records = EDFRecords(
+            header: header, file: name, bytes: bytes, samplesMaximum: bytesMaximum / 4)
         return try records.recording()
     }
 }
@@ -40,12 +41,15 @@ private struct EDFRecords {
     let header: EDFHeader
     let file: String
     let bytes: [UInt8]
+    /// Of all signals, those left out among them.
+    let samplesMaximum: Int
     var findings: [Recording.Finding] = []
     /// Bytes from the start of a data record to each signal.
     private let offsets: [Int]
     private let recordBytes: Int
 
-    init(header: EDFHeader, file: String, bytes: [UInt8]) {
+    init(header: EDFHeader, file: String, bytes: [UInt8], samplesMaximum: Int) {
+        self.samplesMaximum = samplesMaximum
         self.header = header
         self.file = file
         self.bytes = bytes
@@ -68,7 +72,7 @@ private struct EDFRecords {
         let ordinary = header.signals.indices.filter { !header.signals[$0].isAnnotations }
         let annotations = header.signals.count - ordinary.count
         if annotations > 0 { findings.append(.annotationsLeftAside(signals: annotations)) }
-        if header.isDiscontinuous { try noteGaps(onsets) }
+        if header.isDiscontinuous { try noteGaps(onsets, of: ordinary) }
         var signals: [Recording.Signal] = []
         for (channel, index) in ordinary.enumerated() {
             signals.append(
@@ -105,7 +109,9 @@ private struct EDFRecords {
         let line = header.signals[index]
         let rate = try rate(index)
         var samples: [Int32] = []
-        samples.reserveCapacity(records * line.samplesPerRecord)
+        // A record may promise more than the whole file has.
+        samples.reserveCapacity(
+            min(records * line.samplesPerRecord, bytes.count / header.bytesPerSample))
         var leftOut = 0
         for record in 0..<records {
             if header.isDiscontinuous {
@@ -183,13 +189,28 @@ extension EDFRecords {
         let digits = bytes[(start + 1)...].prefix(24).prefix { $0 != 0x14 && $0 != 0x15 }
         guard let (value, scale) = String(decoding: digits, as: UTF8.self).exactDecimal
         else { return nil }
-        let micros = Int64((Double(value) / Double(scale) * 1e6).rounded())
+        let written = (Double(value) / Double(scale) * 1e6).rounded()
+        // Thirty years; no recording lasts so long, and more digits would leave the range of time.
+        guard written < 1e15 else { return nil }
+        let micros = Int64(written)
         return sign == UInt8(ascii: "-") ? -micros : micros
     }
 
-    private mutating func noteGaps(_ onsets: [Int64]) throws(EDFError) {
-        let duration = Int64(
-            Double(header.recordSeconds.value) / Double(header.recordSeconds.scale) * 1e6)
+    private mutating func noteGaps(
+        _ onsets: [Int64], of signals: [Int]
+    ) throws(EDFError) {
+        if let first = onsets.first, let last = onsets.last {
+            // Gaps are filled in memory, and a few bytes can promise any number of them.
+            var total = 0.0
+            for index in signals { total += try rate(index).hertz * Double(last - first) / 1e6 }
+            guard total <= Double(samplesMaximum) else {
+                throw EDFError(
+                    file: file,
+                    reason: .tooLong(samples: total, accepted: samplesMaximum))
+            }
+        }
+        let seconds = Double(header.recordSeconds.value) / Double(header.recordSeconds.scale)
+        let duration = Int64(min(seconds * 1e6, 1e15))
         for record in onsets.indices.dropFirst() {
             let end = onsets[record - 1] + duration
             let gap = Double(onsets[record] - end) / 1e6

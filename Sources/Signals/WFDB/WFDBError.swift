@@ -91,7 +91,7 @@ extension WFDBError.Field {
         case .recordName: "a name without blanks"
         case .segmentCount: "a whole number from 1 to \(WFDBHeader.segmentsMaximum)"
         case .signalCount, .sampleCount: "a whole number from 0"
-        case .samplingRate: "a number of hertz above 0, such as 360 or 62.4725"
+        case .samplingRate: "a number of hertz above 0 up to 1000000, such as 360 or 62.4725"
         case .format: "a number such as 16 or 212, with x, : and + parts as in 16x2:3+24"
         case .gain: "gain(baseline)/unit such as 200(1024)/mV"
         case .resolution, .zero, .initialValue, .checksum: "a whole number"

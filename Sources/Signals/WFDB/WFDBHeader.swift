@@ -9,6 +9,8 @@ struct WFDBHeader: Equatable {
     static let signalsMaximum = 4096
     /// The rate where the record line has none, by the format's definition.
     static let rateDefault = SamplingRate(250)
+    /// The highest rate, in frames per second.
+    static let rateMaximum = 1e6
     /// The gain where a signal line has none, or 0, by the format's definition.
     static let gainDefault = 200.0
 
@@ -100,7 +102,9 @@ struct WFDBHeader: Equatable {
         if let text = fields[safely: 2] {
             // Behind the slash stands the counter frequency, which concerns page numbers only.
             let hertz = text.split(separator: "/").first ?? ""
-            guard let read = SamplingRate(decimalHertz: hertz) else {
+            guard let read = SamplingRate(decimalHertz: hertz),
+                read.hertz <= Self.rateMaximum, read.numerator <= 1 << 40
+            else {
                 throw lines.error(.field(.samplingRate, found: text), line)
             }
             rate = read
@@ -167,12 +171,15 @@ struct WFDBHeader: Equatable {
     /// `HH:MM:SS`, `MM:SS` or `SS`, perhaps with a fraction, in microseconds since midnight.
     private static func clock(_ text: String) -> Int64? {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-        guard parts.count <= 3, let last = parts.last?.exactDecimal, last.scale <= 1_000_000
+        guard parts.count <= 3, let last = parts.last?.exactDecimal, last.scale <= 1_000_000,
+            last.value / last.scale < 1_000_000
         else { return nil }
         var micros = last.value * (1_000_000 / last.scale)
         var unit: Int64 = 60_000_000
         for part in parts.dropLast().reversed() {
-            guard let whole = part.exactDecimal, whole.scale == 1 else { return nil }
+            guard let whole = part.exactDecimal, whole.scale == 1, whole.value < 1_000_000 else {
+                return nil
+            }
             micros += whole.value * unit
             unit *= 60
         }

@@ -31,11 +31,13 @@ extension WFDBReader {
                 ?? WFDBError(
                     file: place.name, line: nil, reason: .noSegment(listed: header.segments.count))
         }
-        let total = parts.signals.reduce(0) { $0 + at * $1.samplesPerFrame }
-        guard total <= bytesMaximum / 4 else {
+        let frame = parts.signals.reduce(0) { $0 + $1.samplesPerFrame }
+        let (total, isBeyond) = at.multipliedReportingOverflow(by: frame)
+        guard !isBeyond, total <= bytesMaximum / 4 else {
             throw WFDBError(
                 file: place.name, line: nil,
-                reason: .tooLong(samples: total, accepted: bytesMaximum / 4))
+                reason: .tooLong(
+                    samples: isBeyond ? .max : total, accepted: bytesMaximum / 4))
         }
         return parts.recording(header, frames: at)
     }

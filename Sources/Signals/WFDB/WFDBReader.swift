@@ -8,6 +8,8 @@ import Series
 package struct WFDBReader: Sendable {
     /// The largest file that is read, in bytes, and the most memory of a segmented record.
     package var bytesMaximum = 4 << 30
+    /// The largest header that is read, in bytes; that of a million segments has twenty million.
+    package var headerBytesMaximum = 32 << 20
 
     package init() {}
 
@@ -17,8 +19,40 @@ package struct WFDBReader: Sendable {
         let header = try parse(place)
         guard header.segments.isEmpty else { return try segmented(header, place) }
         return try recording(header, headerFile: place.name) { file throws(WFDBError) in
-            try load(place.folder + file)
+            try load(place.folder + file, limit: bytesMaximum)
         }
+    }
+
+    /// The recording whose header is in `bytes`, its signal files lent by `load`; for tests that need
+    /// no folder. A record of segments has none here, and is refused.
+    ///
+    /// - Parameters:
+    ///   - bytes: The header.
+    ///   - name: The header's file, for errors.
+    ///   - load: The bytes of a signal file by its name.
+    /// - Returns: The recording.
+    /// - Throws: `WFDBError`; the bytes may be anything at all.
+    package func read(
+        header bytes: [UInt8], name: String, load: (String) throws(WFDBError) -> [UInt8]
+    ) throws(WFDBError) -> Recording {
+        let header = try WFDBHeader(parsing: String(utf8OrLatin1: bytes), file: name)
+        return try recording(header, headerFile: name, load: load)
+    }
+
+    /// The names of the segments that a record is put together from; none for a record of one.
+    package func segments(ofRecord path: String) throws(WFDBError) -> [String] {
+        let place = HeaderPlace(path)
+        // Few records have segments, and their first line says so.
+        let head = FileBytes.head(place.path, count: 4096)
+        if let record = head.split(whereSeparator: { $0 == 10 || $0 == 13 })
+            .first(where: { $0.first != UInt8(ascii: "#") })
+        {
+            let field = record.prefix { $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "\t") }
+            if field.count < record.count, !field.contains(UInt8(ascii: "/")) { return [] }
+        }
+        var names: Set<String> = []
+        for segment in try parse(place).segments { names.insert(segment.name) }
+        return names.subtracting(["~"]).sorted()
     }
 
     /// The paths of all files of a record that exist: the header, signal files, and those of its
@@ -27,26 +61,36 @@ package struct WFDBReader: Sendable {
         let place = HeaderPlace(path)
         let header = try parse(place)
         var paths = [place.path]
-        func add(_ more: [String]) {
-            for path in more where !paths.contains(path) {
+        var known: Set<String> = [place.path]
+        func add(_ header: WFDBHeader) {
+            for signal in header.signals where signal.hasFile && !signal.fileName.contains("/") {
+                let path = place.folder + signal.fileName
+                guard known.insert(path).inserted else { continue }
                 if FileManager.default.fileExists(atPath: path) { paths.append(path) }
             }
         }
-        add(header.signals.filter(\.hasFile).map { place.folder + $0.fileName })
-        for name in Set(header.segments.map(\.name)).sorted() where name != "~" {
-            // An unreadable segment is a gap of the record, and a finding when it is read.
-            add((try? files(ofRecord: place.folder + name)) ?? [])
+        add(header)
+        // One level, as reading has it: a segment that is a record of segments is never read. One that
+        // cannot be read is a gap of the record, and a finding when it is read.
+        for name in Set(header.segments.map(\.name)).sorted() where !name.contains("/") {
+            let part = HeaderPlace(place.folder + name)
+            guard name != "~", known.insert(part.path).inserted,
+                let segment = try? parse(part), segment.segments.isEmpty
+            else { continue }
+            paths.append(part.path)
+            add(segment)
         }
         return paths
     }
 
     func parse(_ place: HeaderPlace) throws(WFDBError) -> WFDBHeader {
-        try WFDBHeader(parsing: String(utf8OrLatin1: try load(place.path)), file: place.name)
+        let bytes = try load(place.path, limit: min(bytesMaximum, headerBytesMaximum))
+        return try WFDBHeader(parsing: String(utf8OrLatin1: bytes), file: place.name)
     }
 
-    private func load(_ path: String) throws(WFDBError) -> [UInt8] {
+    private func load(_ path: String, limit: Int) throws(WFDBError) -> [UInt8] {
         do throws(CSVError) {
-            return try FileBytes.read(path, limit: bytesMaximum)
+            return try FileBytes.read(path, limit: limit)
         } catch {
             var why = "the file is too large"
             if case .unreadable(let reason) = error.reason { why = reason }

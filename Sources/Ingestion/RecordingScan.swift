@@ -1,0 +1,225 @@
+import Foundation
+import Glibc
+import Signals
+
+/// A file that may hold a recording.
+package struct RecordingFile: Hashable, Sendable {
+    /// How the file is read, by its name.
+    package enum Kind: String, Sendable {
+        case wfdb, edf, csv
+        /// Told by path, and of no kind that is known.
+        case unknown
+    }
+
+    /// As it is opened; that of the header for WFDB.
+    package let path: String
+    /// `ward3/2026/0001`: the folder that was told and the path below it, without the suffix; for a
+    /// file that was told by path, its name without the suffix.
+    package let key: String
+    package let kind: Kind
+    /// Of all its files, as far as that is known without reading them.
+    package let bytes: Int
+}
+
+/// What a walk over files and folders met, in its order.
+package enum ScannedPath: Hashable, Sendable {
+    case recording(RecordingFile)
+    /// A path that was told, or a folder below it, that cannot be used; with the reason.
+    case unusable(path: String, reason: String)
+}
+
+/// Walks over files and folders of recordings in an order that depends on their names alone.
+///
+/// Folders are read one at a time, so that a walk over a million files takes little memory. Links are
+/// followed; a folder that several names lead to is walked once, under the first. WFDB records are
+/// found by their headers, and the segments of a record are no recordings of their own.
+package struct RecordingScan: Sequence, Sendable {
+    /// The deepest folder that is entered.
+    package static let depthMaximum = 100
+
+    private let paths: [String]
+
+    /// - Parameter paths: Files and folders, walked in this order.
+    package init(_ paths: [String]) {
+        self.paths = paths
+    }
+
+    /// A new walk from the first path on.
+    package func makeIterator() -> Walk { Walk(paths) }
+
+    /// The walk as it goes.
+    package struct Walk: IteratorProtocol {
+        /// A folder to read, or an entry to hand out.
+        private enum Pending {
+            case told(String)
+            case folder(path: String, key: String, depth: Int)
+            case entry(ScannedPath)
+        }
+
+        /// The next one last.
+        private var pending: [Pending]
+        private var walked: Set<FileIdentity> = []
+
+        fileprivate init(_ paths: [String]) {
+            pending = paths.reversed().map { .told($0) }
+        }
+
+        /// The next path that may hold a recording.
+        package mutating func next() -> ScannedPath? {
+            while let first = pending.popLast() {
+                switch first {
+                case .entry(let entry): return entry
+                case .told(let path):
+                    if let entry = look(at: path) { return entry }
+                case .folder(let path, let key, let depth):
+                    if let problem = enter(path, key: key, depth: depth) { return problem }
+                }
+            }
+            return nil
+        }
+
+        /// A path that was told: its entry if it is a file, otherwise it is walked next.
+        private mutating func look(at path: String) -> ScannedPath? {
+            guard let status = FileStatus(path) else {
+                return .unusable(path: path, reason: FileStatus.reason(path))
+            }
+            switch status.kind {
+            case .folder:
+                pending.append(.folder(path: path, key: Self.name(ofFolder: path), depth: 0))
+                return nil
+            case .file:
+                let name = path.lastPathPart
+                return .recording(
+                    RecordingFile(
+                        path: path, key: Self.withoutSuffix(name),
+                        kind: Self.kind(of: name) ?? .unknown, bytes: status.bytes))
+            case .other:
+                return .unusable(path: path, reason: "it is neither a file nor a folder")
+            }
+        }
+
+        /// Puts what is in a folder before everything else that is pending.
+        private mutating func enter(_ path: String, key: String, depth: Int) -> ScannedPath? {
+            guard depth <= RecordingScan.depthMaximum else {
+                return .unusable(path: path, reason: "it lies too deep")
+            }
+            guard let status = FileStatus(path), walked.insert(status.identity).inserted else {
+                return nil
+            }
+            let names: [String]
+            do {
+                names = try FileManager.default.contentsOfDirectory(atPath: path)
+            } catch {
+                return .unusable(path: path, reason: "the folder cannot be read")
+            }
+            let base = path.hasSuffix("/") ? path : path + "/"
+            let below = key.isEmpty ? "" : key + "/"
+            var found: [Pending] = []
+            let segments = Self.segments(of: names, in: base)
+            let kept = names.filter { !FileScan.isPassing($0) && !segments.contains($0) }
+            var stems: [String: Int] = [:]
+            for name in kept where Self.kind(of: name) != nil {
+                stems[Self.withoutSuffix(name), default: 0] += 1
+            }
+            for name in kept.sorted() {
+                let kind = Self.kind(of: name)
+                guard let status = FileStatus(base + name) else {
+                    // A link that leads nowhere matters only where it stands for a recording.
+                    guard kind != nil else { continue }
+                    let reason = FileStatus.reason(base + name)
+                    found.append(.entry(.unusable(path: base + name, reason: reason)))
+                    continue
+                }
+                if status.kind == .folder {
+                    found.append(.folder(path: base + name, key: below + name, depth: depth + 1))
+                } else if let kind, status.kind == .file {
+                    // Where `a.edf` stands beside `a.hea`, both keep their suffixes.
+                    let stem = Self.withoutSuffix(name)
+                    let file = RecordingFile(
+                        path: base + name, key: below + (stems[stem] == 1 ? stem : name),
+                        kind: kind, bytes: status.bytes)
+                    found.append(.entry(.recording(file)))
+                }
+            }
+            pending += found.reversed()
+            return nil
+        }
+
+        /// The headers of a folder that are segments of others in it.
+        private static func segments(of names: [String], in base: String) -> Set<String> {
+            var segments: Set<String> = []
+            for name in names where name.hasSuffix(".hea") {
+                // A header that cannot be read has no segments; it gets its row when it is classified.
+                let listed = try? WFDBReader().segments(ofRecord: base + name)
+                for segment in listed ?? [] where segment + ".hea" != name {
+                    segments.insert(segment + ".hea")
+                }
+            }
+            return segments
+        }
+
+        private static let kinds: [String: RecordingFile.Kind] = [
+            "hea": .wfdb, "edf": .edf, "bdf": .edf, "csv": .csv, "tsv": .csv,
+        ]
+
+        private static func kind(of name: String) -> RecordingFile.Kind? {
+            guard let dot = name.lastIndex(of: ".") else { return nil }
+            return kinds[name[name.index(after: dot)...].lowercased()]
+        }
+
+        private static func withoutSuffix(_ name: String) -> String {
+            guard kind(of: name) != nil, let dot = name.lastIndex(of: ".") else { return name }
+            return String(name[..<dot])
+        }
+
+        /// The folder's own name, also for `.` and `..`.
+        private static func name(ofFolder path: String) -> String {
+            let whole = URL(fileURLWithPath: path).standardizedFileURL.path
+            return whole == "/" ? "" : whole.lastPathPart
+        }
+    }
+}
+
+/// Which file or folder it is, whatever its names.
+struct FileIdentity: Hashable, Sendable {
+    let device: UInt64
+    let number: UInt64
+}
+
+/// What the file system says of a path, links followed.
+struct FileStatus: Sendable {
+    enum Kind: Sendable {
+        case file, folder, other
+    }
+
+    let kind: Kind
+    let bytes: Int
+    let identity: FileIdentity
+
+    /// Nil where nothing can be said; `reason` then tells why.
+    init?(_ path: String) {
+        var status = stat()
+        guard unsafe stat(path, &status) == 0 else { return nil }
+        switch status.st_mode & S_IFMT {
+        case S_IFREG: kind = .file
+        case S_IFDIR: kind = .folder
+        default: kind = .other
+        }
+        bytes = Int(status.st_size)
+        identity = FileIdentity(device: UInt64(status.st_dev), number: UInt64(status.st_ino))
+    }
+
+    /// Why nothing can be said of `path`.
+    static func reason(_ path: String) -> String {
+        var status = stat()
+        guard unsafe stat(path, &status) != 0 else { return "it has come back" }
+        switch errno {
+        case ENOENT:
+            return unsafe lstat(path, &status) == 0
+                ? "the link leads nowhere" : "there is no such file or folder"
+        case ELOOP: return "its symbolic links form a loop"
+        case EACCES: return "permission denied"
+        default: return "it cannot be looked at"
+        }
+    }
+}
