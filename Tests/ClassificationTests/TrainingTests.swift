@@ -136,6 +136,20 @@ import Testing
         #expect(fitted.attribution(silent, class: 2, window: 1)[8].allSatisfy { $0 == 0 })
     }
 
+    @Test func `the classifier that ships can be read, and tells a fast rhythm`() throws {
+        let root = URL(filePath: #filePath).deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent()
+        let data = try Data(contentsOf: root.appending(path: "models/ecg-default.safetensors"))
+        #expect(data.count < 3_000_000)
+        let fitted = try FittedClassifier(decoding: [UInt8](data))
+        #expect(fitted.encoded() == [UInt8](data))
+        #expect(fitted.classes.count == 23 && fitted.card.classes.count == 23)
+        let index = try #require(fitted.classes.firstIndex { $0.abbreviation == "STach" })
+        let hearts = try [0.45, 0.9].map { try MadeUpECG(seconds: 10, interval: $0).prepared() }
+        let found = fitted.classify(hearts, threads: 2).map { $0[index].probability }
+        #expect(found[0] > found[1])
+    }
+
     @Test func `the card says what it must`() throws {
         let text = try Self.fitted.get().markdown
         for words in ["research_only", "164889003", "macro AUROC", "## Limits", "## Calibration"] {
