@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Tensors
 
 /// The measuring tool: runs benchmarks against their opponents and reports.
 @main struct Main: AsyncParsableCommand {
@@ -58,6 +59,8 @@ import Foundation
             return
         }
         ProcessRestart.withFastLinearAlgebra()
+        // As the commands do that read files one after the other.
+        ProcessorSetup.keepFreedMemory()
         // A peer that has ended is an error of the write, not the end of this process.
         signal(SIGPIPE, SIG_IGN)
         let before = try compare.map(Comparison.load)

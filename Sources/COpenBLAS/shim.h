@@ -1,5 +1,7 @@
 #pragma once
 #include <cblas.h>
+// mallopt, which is not in the toolchain's module of the C library.
+#include <malloc.h>
 #include <stddef.h>
 
 // LAPACK's drivers for eigenvalues, symmetric (divide and conquer) and general, which lie in

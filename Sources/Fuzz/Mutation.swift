@@ -3,7 +3,7 @@ import Tensors
 /// The inputs of a parser: good ones, broken at random.
 struct RandomStreamOfInputs {
     private let base: RandomStream
-    /// The longest input.
+    /// The longest input, unless a good one is longer.
     static let bytesMaximum = 1 << 16
 
     init(seed: UInt64) { base = RandomStream(seed: seed) }
@@ -15,7 +15,8 @@ struct RandomStreamOfInputs {
         // Most inputs stay nearly right, so that they get past the first check.
         let rounds = 1 + chance.integer(below: 1 + chance.integer(below: 8))
         for _ in 0..<rounds { Self.mutate(&bytes, corpus, &chance) }
-        if bytes.count > Self.bytesMaximum { bytes.removeLast(bytes.count - Self.bytesMaximum) }
+        let longest = max(Self.bytesMaximum, corpus.reduce(0) { max($0, $1.count) })
+        if bytes.count > longest { bytes.removeLast(bytes.count - longest) }
         return bytes
     }
 

@@ -1,3 +1,4 @@
+import Classification
 import Foundation
 import Learning
 import Series
@@ -12,7 +13,8 @@ struct Subject: Sendable {
     let parse: @Sendable ([UInt8]) -> Bool
 
     static let all = [
-        wfdbHeader, wfdbSignal, edf, csv, leadTable, tsf, safetensors, electrocardiogram,
+        wfdbHeader, wfdbSignal, edf, csv, leadTable, tsf, safetensors, classifier,
+        electrocardiogram,
     ]
 
     /// The most memory that a reader may take for one input.
@@ -73,6 +75,19 @@ struct Subject: Sendable {
     private static let safetensors = Subject(
         name: "safetensors", corpus: { [Corpus.checkpoint] },
         parse: { (try? Checkpoint(decoding: $0)) != nil })
+
+    /// The model that ships, and its description with as many of its tensors as are small.
+    private static let classifier = Subject(
+        name: "classifier",
+        corpus: {
+            let file = try Data(contentsOf: URL(filePath: "models/ecg-default.safetensors"))
+            let whole = try Checkpoint(decoding: [UInt8](file))
+            let small = whole.tensors.filter { $0.value.values.count <= 256 }
+            let head = Checkpoint(tensors: small, metadata: whole.metadata).encoded()
+            // Most inputs are short and quick; one in eight gets as far as the weights.
+            return [[UInt8]](repeating: head, count: 7) + [[UInt8](file)]
+        },
+        parse: { (try? FittedClassifier(decoding: $0)) != nil })
 
     /// What is made of a recording that was read: standard leads, chunks, quality.
     private static let electrocardiogram = Subject(

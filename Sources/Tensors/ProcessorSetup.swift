@@ -37,6 +37,18 @@ package enum ProcessorSetup {
         return unsafe String(cString: name)
     }
 
+    /// Keeps freed memory for the next use, until the process ends: for one that takes and gives back
+    /// blocks of megabytes all the time, such as files that are read one after the other.
+    ///
+    /// The system clears each page that it hands out, and it hands out a block of this size anew each
+    /// time: that takes longer than decoding the samples in it.
+    package static func keepFreedMemory() {
+        // Blocks up to this size come out of memory that was used before; the largest that is accepted.
+        _ = mallopt(M_MMAP_THRESHOLD, 32 << 20)
+        _ = mallopt(M_TRIM_THRESHOLD, 512 << 20)
+        _ = mallopt(M_TOP_PAD, 16 << 20)
+    }
+
     /// The variant of our own kernels: plain, generic, avx2 or avx512.
     package static var kernelVariant: String { unsafe String(cString: ck_variant()) }
 

@@ -1,6 +1,6 @@
 package import Classification
 package import Signals
-import Store
+package import Store
 import Tensors
 
 /// A classifier by its bytes, and what it says of recordings as their files gave them.

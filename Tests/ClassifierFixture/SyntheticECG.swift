@@ -1,9 +1,12 @@
-import Foundation
+package import Foundation
 import Series
 package import Signals
 
 /// Electrocardiograms made of bumps, in millivolts; the limb leads agree as they have to.
 package struct SyntheticECG: Sendable {
+    /// Too few for most classifiers.
+    package static let two: [Lead] = [.I, .II]
+
     /// How a recording differs from the others.
     package var seed = 0
     /// Whether the T wave is below the line.

@@ -55,7 +55,9 @@ private func set(_ lead: Int, in bytes: inout [UInt8], _ value: (Int) -> Int16?)
 }
 
 private let badRecordings: [BadRecording] = [
-    .samples("a truncated signal file", code: nil, note: "truncated") { $0.removeLast(24 * 2000 + 3) },
+    .samples("a truncated signal file", code: nil, note: "truncated") {
+        $0.removeLast(24 * 2000 + 3)
+    },
     .samples("a signal file of two seconds", code: "too_short", says: "2 s") {
         $0.removeLast(24 * 4000)
     },
@@ -91,7 +93,7 @@ private let badRecordings: [BadRecording] = [
         $0.replacing(" V3\n", with: " resp\n")
     },
     .header("four missing leads", code: "lead_missing", says: "V1, V2, V3, V4") {
-        $0.replacing(/ V[1-4]\n/, with: " resp\n")
+        $0.replacing(/\ V[1-4]\n/, with: " resp\n")
     },
     .header("a lead twice", code: "lead_duplicate", says: "lead V2") {
         $0.replacing(" V1\n", with: " V2\n")
@@ -114,7 +116,9 @@ private let badRecordings: [BadRecording] = [
     .header("a signal file in another folder", code: "file_malformed", says: "beside the header") {
         $0.replacing("r.dat 16", with: "../../etc/passwd 16")
     },
-    .header("a header of signals that are not described", code: "file_malformed", says: "promises 13") {
+    .header(
+        "a header of signals that are not described", code: "file_malformed", says: "promises 13"
+    ) {
         $0.replacing("r 12 ", with: "r 13 ")
     },
     .header("a header that is empty", code: "file_malformed", says: "no record line") { _ in "" },
@@ -156,10 +160,10 @@ private let badRecordings: [BadRecording] = [
             #expect(outcome.status == 0, "\(outcome.errors)")
             let answers = try ward.answers(outcome.output)
             try #require(answers.map(\.recording) == ["ward3/good", "ward3/r"])
-            #expect(answers[0].findings.count == 2 && answers[0].abstained == nil)
-            #expect(answers.allSatisfy { $0.intended_use == "research_only" })
+            #expect(answers[0].findings.count > 1 && answers[0].abstained == nil)
+            #expect(answers.allSatisfy { $0.intendedUse == "research_only" })
             #expect(answers[1].abstained?.code == bad.code, "\(outcome.output)")
-            #expect((answers[1].abstained == nil) == (answers[1].findings.count == 2))
+            #expect((answers[1].abstained == nil) == !answers[1].findings.isEmpty)
             let reason = answers[1].abstained?.reason ?? ""
             #expect(bad.says.isEmpty || reason.contains(bad.says), "\(reason)")
             if let note = bad.note {
@@ -178,7 +182,8 @@ private let badRecordings: [BadRecording] = [
             let answers = try ward.answers(outcome.output)
             #expect(answers.count == 3)
             #expect(answers.allSatisfy { $0.abstained?.code == "file_malformed" })
-            let told = try ward.classify("ward3/1.edf", "tiny.safetensors", "--json")
+            try Data("x".utf8).write(to: ward.folder.appending(path: "1.txt"))
+            let told = try ward.classify("ward3/1.edf", "1.txt", "--json")
             #expect(
                 try ward.answers(told.output).map { $0.abstained?.code }
                     == ["file_malformed", "format_unknown"])
@@ -197,7 +202,7 @@ private let badRecordings: [BadRecording] = [
             // The superuser reads what nobody may.
             let isReadable = FileManager.default.isReadableFile(atPath: file)
             #expect(answers[1].abstained?.code == (isReadable ? nil : "file_unreadable"))
-            #expect(answers[0].findings.count == 2)
+            #expect(answers[0].findings.count > 1)
         }
     }
 }

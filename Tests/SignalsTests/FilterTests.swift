@@ -104,4 +104,30 @@ import Testing
         #expect(filter.zeroPhase([2, 2, 2, 2]).allSatisfy { abs($0) < 1e-9 })
         #expect(filter.edge == 21)
     }
+
+    @Test(arguments: [2, 7, 8, 9, 17])
+    func `rows side by side are what each is alone, to the last bit`(count: Int) throws {
+        var chance = RandomStream(seed: 3)
+        let rows = (0..<count).map { _ in (0..<301).map { _ in chance.normal() } }
+        let band = BiquadCascade.butterworthBandpass(order: 3, low: 0.5, high: 40, rate: 250)
+        #expect(band.zeroPhase(rows: rows) == rows.map { band.zeroPhase($0) })
+        for (up, down) in [(1, 5), (2, 3), (4, 1), (1, 1)] {
+            let resampler = PolyphaseResampler(up: up, down: down)
+            #expect(resampler.resample(rows: rows) == rows.map { resampler.resample($0) })
+        }
+        let uneven = rows + [[1, 2, 3]]
+        #expect(band.zeroPhase(rows: uneven) == uneven.map { band.zeroPhase($0) })
+    }
+
+    @Test func `a value at a place of the order is that of the sorted array`() {
+        var chance = RandomStream(seed: 4)
+        for count in [1, 2, 3, 10, 100, 1001] {
+            let values = (0..<count).map { _ in Double(chance.integer(below: 50)) }
+            let places = [0, count / 100, count / 2, count * 99 / 100, count - 1]
+            let sorted = values.sorted()
+            #expect(values.ordered(at: places) == places.map { sorted[$0] })
+        }
+        let ascending = (0..<5000).map(Double.init)
+        #expect(ascending.ordered(at: [49, 4949]) == [49, 4949])
+    }
 }

@@ -61,7 +61,8 @@ enum ClassifyFolder {
                 signals, format: format, rate: 500, names: leads, name: "ecg-\(format)-\(number)",
                 folder)
         }
-        _ = try folder.write(EDFRead.file(signals, names: leads, rate: 500), to: "ecg-edf-\(number).edf")
+        _ = try folder.write(
+            EDFRead.file(signals, names: leads, rate: 500), to: "ecg-edf-\(number).edf")
         var table = "time," + leads.map { "\($0) [mV]" }.joined(separator: ",") + "\n"
         for index in 0..<5000 {
             table += "\(Double(index) / 500)"
@@ -76,7 +77,8 @@ enum ClassifyFolder {
         func wave(_ size: Double) -> [Double] {
             (0..<5000).map { index in
                 let time = Double(index) / 500
-                let phase = (time + 0.1).truncatingRemainder(dividingBy: 0.7 + 0.02 * Double(number))
+                let phase = (time + 0.1).truncatingRemainder(
+                    dividingBy: 0.7 + 0.02 * Double(number))
                 let beat = exp(-0.5 * pow((phase - 0.3) / 0.012, 2))
                 let rest = 0.3 * exp(-0.5 * pow((phase - 0.5) / 0.05, 2))
                 return size * (beat + rest) + 0.01 * sin(Double(index) * 12.9898)

@@ -2,6 +2,7 @@ import Charts
 import Classification
 import Foundation
 import Ingestion
+import Series
 import Signals
 import Workflows
 

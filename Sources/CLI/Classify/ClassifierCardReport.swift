@@ -27,7 +27,8 @@ struct ClassifierCardReport: Encodable {
         if !report.card.classes.isEmpty {
             print("")
             let codes = Dictionary(
-                report.classes.map { ($0.abbreviation, $0) }, uniquingKeysWith: { first, _ in first })
+                report.classes.map { ($0.abbreviation, $0) },
+                uniquingKeysWith: { first, _ in first })
             Terminal.table(
                 ["class", "code", "with", "without", "AUROC", "AUPRC", "F"],
                 report.card.classes.map { known in
@@ -62,7 +63,8 @@ struct ClassifierCardReport: Encodable {
         guard let path = ClassifierFile.shippedPath else {
             return Finding(
                 "classifier", .note, "no classifier of recordings ships with this executable",
-                advice: "put one at \(ClassifierFile.shippedName), or use `systole classify --model`")
+                advice:
+                    "put one at \(ClassifierFile.shippedName), or use `systole classify --model`")
         }
         do {
             let classifier = try ClassifierFile.load(path)

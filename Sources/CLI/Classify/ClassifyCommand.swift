@@ -3,6 +3,7 @@ import Classification
 import Foundation
 import Ingestion
 import Series
+import Tensors
 import Workflows
 
 /// `systole classify`: what is found in recordings, with a calibrated probability or a reason why not.
@@ -64,6 +65,7 @@ struct ClassifyCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        ProcessorSetup.keepFreedMemory()
         let classifier = try ClassifierFile.load(model)
         if card { return try ClassifierCardReport.show(classifier, json: json) }
         var plan = ClassifyPlan(classifier: classifier, options: try recordingOptions())

@@ -70,8 +70,11 @@ struct ClassifySummary: Encodable, Sendable {
 
 /// Walks over files and folders, classifies wave by wave, and tells in the order of the walk.
 struct ClassifyRun {
-    /// The most recordings of a wave, which is in memory at once.
-    static let waveMaximum = 256
+    /// Recordings of a wave, which is in memory at once: the answers do not depend on it.
+    ///
+    /// - Parameter threads: Each has several, so that few wait at the end of a wave.
+    /// - Returns: How many.
+    static func waveCount(threads: Int) -> Int { max(64, 16 * threads) }
     /// The most bytes of the files of a wave, unless a single one has more.
     static let waveBytesMaximum = 32 << 20
 
@@ -91,7 +94,7 @@ struct ClassifyRun {
         let line = ProgressLine()
         defer { line.end() }
         let total = ProgressLine.isTerminal ? Counter(paths) : nil
-        var waves = Waves(paths)
+        var waves = Waves(paths, count: Self.waveCount(threads: plan.threads))
         var place = 0
         while let wave = waves.next(), !interrupts.isAsked {
             let known = try resume(wave, from: &place, &summary)
@@ -170,16 +173,20 @@ struct ClassifyRun {
     }
 }
 
-/// Cuts a walk into waves, the same ones whatever the machine.
+/// Cuts a walk into waves.
 private struct Waves {
     private var walk: RecordingScan.Walk
+    private let count: Int
 
-    init(_ paths: [String]) { walk = RecordingScan(paths).makeIterator() }
+    init(_ paths: [String], count: Int) {
+        walk = RecordingScan(paths).makeIterator()
+        self.count = count
+    }
 
     mutating func next() -> [ScannedPath]? {
         var wave: [ScannedPath] = []
         var bytes = 0
-        while wave.count < ClassifyRun.waveMaximum, bytes < ClassifyRun.waveBytesMaximum,
+        while wave.count < count, bytes < ClassifyRun.waveBytesMaximum,
             let next = walk.next()
         {
             // A WFDB header is small; its samples take a hundred kilobytes or so.

@@ -1,3 +1,4 @@
+import Classification
 import Foundation
 import Ingestion
 import Postgres
@@ -72,7 +73,7 @@ struct FindingFiling: Sendable {
             }
         }
         let answers = try results.map { try $0.get() }
-        try await pool.transaction { [classifier] db in
+        _ = try await pool.transaction { [classifier] db in
             try FindingStore.write(answers.compactMap(\.1), classifier: classifier, in: db)
         }
         let reports = answers.map(\.0)

@@ -1,4 +1,5 @@
 import Foundation
+import Workflows
 
 /// How findings are written.
 enum FindingFormat: String, Sendable {
@@ -44,15 +45,19 @@ enum FindingFormat: String, Sendable {
         _ report: FindingReport, _ finding: FindingReport.Finding?
     ) throws -> String {
         let notes = report.notes.map { "\($0.code): \($0.text)" }.joined(separator: " ")
-        let cells = [
-            report.recording, report.contentSHA256, finding?.code ?? "", finding?.system ?? "",
-            finding?.abbreviation ?? "", finding?.name ?? "",
-            finding.map { "\($0.probability)" } ?? "",
-            finding.map { "\($0.threshold)" } ?? "", finding.map { "\($0.positive)" } ?? "",
-            report.quality.map { "\($0)" } ?? "", report.abstained?.code ?? "",
-            report.abstained?.reason ?? "", notes, try finding?.support.map(json) ?? "",
-            report.model.family, report.model.version, report.model.sha256, report.intendedUse,
-        ]
+        var cells = [report.recording, report.contentSHA256]
+        if let finding {
+            cells += [finding.code, finding.system, finding.abbreviation, finding.name]
+            cells += [String(finding.probability), String(finding.threshold)]
+            cells.append(String(finding.positive))
+        } else {
+            cells += [String](repeating: "", count: 7)
+        }
+        cells.append(report.quality.map { String($0) } ?? "")
+        cells += [report.abstained?.code ?? "", report.abstained?.reason ?? "", notes]
+        cells.append(try finding?.support.map(json) ?? "")
+        cells += [report.model.family, report.model.version, report.model.sha256]
+        cells.append(report.intendedUse)
         return cells.map(cell).joined(separator: ",") + "\n"
     }
 

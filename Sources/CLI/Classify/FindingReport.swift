@@ -24,6 +24,11 @@ struct FindingReport: Encodable, Sendable {
         let windowSeconds: Double
         /// In logits, by lead: above zero speaks for the finding.
         let leads: [String: [Double]]
+
+        private enum CodingKeys: String, CodingKey {
+            case leads
+            case windowSeconds = "window_seconds"
+        }
     }
 
     /// Which classifier it was.
@@ -120,7 +125,8 @@ extension FindingReport {
             let parts = note.split(separator: ": ", maxSplits: 1)
             return AnswerNote(code: String(parts[0]), text: String(parts.last ?? ""))
         }
-        findings = answer.findings.filter { classes.indices.contains($0.classIndex) }.map { finding in
+        findings = answer.findings.filter { classes.indices.contains($0.classIndex) }.map {
+            finding in
             let known = classes[finding.classIndex]
             return Finding(
                 code: known.code, system: known.system, abbreviation: known.abbreviation,

@@ -107,9 +107,11 @@ package struct ECGPreparation: Hashable, Sendable, Codable {
     private func windows(
         of recording: Electrocardiogram, _ losses: [Lead: Abstention.Reason], quality: Double
     ) -> PreparedECG {
-        let rows = leads.map { lead -> [Double] in
-            guard losses[lead] == nil, let samples = recording.leads[lead] else { return [] }
-            return conditioned(samples, at: recording.rate)
+        let kept = leads.indices.filter { losses[leads[$0]] == nil }
+        let samples = kept.map { recording.leads[leads[$0]] ?? [] }
+        var rows = [[Double]](repeating: [], count: leads.count)
+        for (row, found) in zip(kept, conditioned(samples, at: recording.rate)) {
+            rows[row] = found
         }
         let found = rows.map(\.count).max() ?? 0
         let padding = max(0, sampleCount - found)
@@ -135,31 +137,37 @@ package struct ECGPreparation: Hashable, Sendable, Codable {
             notes: notes(recording, losses, quality, padding: padding, windows: windows.count))
     }
 
-    /// One lead at the model's rate and in its band; missing samples are 0.
-    private func conditioned(_ samples: [Double], at old: SamplingRate) -> [Double] {
+    /// Leads at the model's rate and in its band; missing samples are 0.
+    private func conditioned(_ leads: [[Double]], at old: SamplingRate) -> [[Double]] {
         // The resampler takes what lies beyond both ends as zero: a lead's offset would be a step.
-        let bridged = Self.bridged(samples)
-        let mean = bridged.reduce(0, +) / Double(max(1, bridged.count))
-        let whole = bridged.map { $0 - mean }
-        let resampled: [Double]
+        let wholes = leads.map { samples in
+            let bridged = Self.bridged(samples)
+            let mean = bridged.reduce(0, +) / Double(max(1, bridged.count))
+            return bridged.map { $0 - mean }
+        }
+        let resampled: [[Double]]
         if old == rate {
-            resampled = whole
+            resampled = wholes
         } else if let polyphase = PolyphaseResampler(from: old, to: rate) {
-            resampled = polyphase.resample(whole)
+            resampled = polyphase.resample(rows: wholes)
         } else {
-            let count = (Double(whole.count) * old.stepSeconds * rate.hertz).rounded()
-            resampled = FourierResampler(count: max(1, Int(count))).resample(whole)
+            resampled = wholes.map { whole in
+                let count = (Double(whole.count) * old.stepSeconds * rate.hertz).rounded()
+                return FourierResampler(count: max(1, Int(count))).resample(whole)
+            }
         }
         let band = BiquadCascade.butterworthBandpass(
             order: order, low: low, high: min(high, 0.45 * old.hertz), rate: rate.hertz)
-        var result = band.zeroPhase(resampled)
-        guard samples.contains(where: { !$0.isFinite }) else { return result }
         let ratio = old.hertz / rate.hertz
-        for i in result.indices {
-            let nearest = min(samples.count - 1, Int((Double(i) * ratio).rounded()))
-            if !samples[nearest].isFinite { result[i] = 0 }
+        return zip(leads, band.zeroPhase(rows: resampled)).map { samples, filtered in
+            guard samples.contains(where: { !$0.isFinite }) else { return filtered }
+            var result = filtered
+            for i in result.indices {
+                let nearest = min(samples.count - 1, Int((Double(i) * ratio).rounded()))
+                if !samples[nearest].isFinite { result[i] = 0 }
+            }
+            return result
         }
-        return result
     }
 
     private func notes(

@@ -4,6 +4,10 @@ extension CSVReader {
     /// The most decimals of a sample that are kept.
     static let decimalsMaximum = 6
 
+    /// The most samples of a recording from a table, those that are missing among them: an hour and a
+    /// half of twelve leads at 500 Hz.
+    static let recordingSamplesMaximum: Int64 = 1 << 25
+
     /// A table as a recording: a column of times gives the rate, every other column is a signal.
     ///
     /// Samples become whole numbers of the last decimal that the file has, at most the sixth.
@@ -28,21 +32,43 @@ extension CSVReader {
     ) throws(CSVError) -> Recording {
         do throws(CSVError) {
             let table = try read(bytes, name: name)
-            return try Self.recording(table, unit: unit)
+            return try Self.recording(
+                table, start: table.columns.first?.times.first, unit: unit)
         } catch {
-            guard let rate, case .noTimeColumn = error.reason else { throw error }
-            return try LeadTable(bytes, file: name).recording(rate: rate, unit: unit)
+            switch error.reason {
+            case .time(_, _, accepted: nil):
+                // Seconds since the recording began, rather than a time of the calendar.
+                var elapsed = self
+                elapsed.options.timeFormat = .unixSeconds
+                return try Self.recording(
+                    elapsed.read(bytes, name: name), start: nil, unit: unit)
+            case .noTimeColumn:
+                guard let rate else { throw error }
+                return try LeadTable(bytes, file: name).recording(rate: rate, unit: unit)
+            default: throw error
+            }
         }
     }
 
     private static func recording(
-        _ table: CSVTable, unit: String?
+        _ table: CSVTable, start: Timestamp?, unit: String?
     ) throws(CSVError) -> Recording {
         var signals: [Recording.Signal] = []
-        var start: Timestamp?
         for column in table.columns {
+            // A single wrong time promises any number of samples.
+            if let first = column.times.first, let last = column.times.last, last > first {
+                let step = RegularStep.commonest(column.times)
+                let instants = (last.microseconds - first.microseconds) / step + 1
+                let accepted = recordingSamplesMaximum / Int64(table.columns.count)
+                guard instants <= accepted else {
+                    throw CSVError(
+                        file: table.file, line: nil,
+                        reason: .gridTooLarge(
+                            channel: column.channel.name, instants: Int(instants),
+                            accepted: Int(accepted)))
+                }
+            }
             let series = try table.series(named: column.channel.name)
-            start = start ?? series.grid.start
             signals.append(
                 Recording.Signal(
                     named: column.channel, unit: unit, rate: series.grid.rate,

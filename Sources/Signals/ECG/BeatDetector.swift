@@ -31,24 +31,50 @@ package struct BeatDetector: Sendable {
     /// - Returns: Samples at the steepest deflection of every beat, ascending.
     package func beats(in leads: [[Double]]) -> [Int] {
         guard let count = leads.map(\.count).min(), Double(count) > hertz else { return [] }
-        let waves = leads.map { band.zeroPhase(Self.bridged(Array($0.prefix(count)))) }
-        var energy = [Double](repeating: 0, count: count)
-        for wave in waves {
+        return beats(in: steepness(of: leads.map { Array($0.prefix(count)) })[...])
+    }
+
+    /// A lead as the detector sees it.
+    struct Steepness: Sendable {
+        /// In the band of the QRS complex.
+        fileprivate let wave: [Double]
+        /// `[samples]`, the squared slope over the typical power; nil for a lead that is flat.
+        fileprivate let energy: [Double]?
+    }
+
+    /// What beats are told by, lead by lead; all of one length, longer than a second.
+    func steepness(of leads: [[Double]]) -> [Steepness] {
+        band.zeroPhase(rows: leads.map { Self.bridged($0) }).map { wave in
             // Leads of large amplitude do not outvote the others, nor does an artefact its lead.
             let power = typical(wave.map { $0 * $0 }) { $0.reduce(0, +) / Double($0.count) }
-            guard power > 1e-12 else { continue }
-            for i in 1..<count - 1 {
+            guard power > 1e-12 else { return Steepness(wave: wave, energy: nil) }
+            var energy = [Double](repeating: 0, count: wave.count)
+            for i in 1..<wave.count - 1 {
                 let slope = wave[i + 1] - wave[i - 1]
-                energy[i] += slope * slope / power
+                energy[i] = slope * slope / power
             }
+            return Steepness(wave: wave, energy: energy)
+        }
+    }
+
+    /// The beats that several leads tell together, or one alone.
+    func beats(in leads: ArraySlice<Steepness>) -> [Int] {
+        guard let count = leads.first?.wave.count else { return [] }
+        var energy = [Double](repeating: 0, count: count)
+        for lead in leads {
+            guard let own = lead.energy else { continue }
+            for i in 0..<count { energy[i] += own[i] }
         }
         let smooth = Self.smoothed(energy, width: max(1, Int(0.15 * hertz)))
         let reach = Int(0.1 * hertz)
         return peaks(of: smooth).map { peak in
             // The middle of the smoothed hump is not the beat; the largest deflection near it is.
-            let range = max(0, peak - reach)..<min(count, peak + reach + 1)
-            func deflection(_ i: Int) -> Double { waves.reduce(0) { $0 + abs($1[i]) } }
-            return range.max { deflection($0) < deflection($1) } ?? peak
+            var best = (place: peak, deflection: -1.0)
+            for i in max(0, peak - reach)..<min(count, peak + reach + 1) {
+                let deflection = leads.reduce(0) { $0 + abs($1.wave[i]) }
+                if deflection > best.deflection { best = (i, deflection) }
+            }
+            return best.place
         }
     }
 

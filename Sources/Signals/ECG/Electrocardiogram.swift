@@ -91,9 +91,13 @@ package struct Electrocardiogram: Sendable {
     /// the 99th percentile. Leads that are flat altogether say nothing about the unit.
     private func checkDeflection() throws(ElectrocardiogramError) {
         let ranges = leads.values.compactMap { lead -> Double? in
-            let finite = lead.filter(\.isFinite).sorted()
-            guard let first = finite.first, let last = finite.last, last > first else { return nil }
-            return finite[(finite.count - 1) * 99 / 100] - finite[(finite.count - 1) / 100]
+            let finite = lead.filter(\.isFinite)
+            guard let first = finite.first, finite.contains(where: { $0 != first }) else {
+                return nil
+            }
+            let ends = finite.ordered(
+                at: [(finite.count - 1) / 100, (finite.count - 1) * 99 / 100])
+            return ends[1] - ends[0]
         }.sorted()
         guard !ranges.isEmpty else { return }
         let typical = ranges[ranges.count / 2]
@@ -106,37 +110,36 @@ package struct Electrocardiogram: Sendable {
     private func checkLimbs() throws(ElectrocardiogramError) {
         let recorded = Lead.limbs.filter { leads[$0] != nil && !derived.contains($0) }
         guard recorded.count > 2, let one = leads[.I], let two = leads[.II] else { return }
+        var pairs: [[Double]] = []
         for lead in recorded {
             guard let found = leads[lead] else { continue }
-            let expected: [Double]
             switch lead {
-            case .III: expected = zip(one, two).map { $1 - $0 }
-            case .aVR: expected = zip(one, two).map { -($0 + $1) / 2 }
-            case .aVL: expected = zip(one, two).map { $0 - $1 / 2 }
-            case .aVF: expected = zip(one, two).map { $1 - $0 / 2 }
+            case .III: pairs += [found, zip(one, two).map { $1 - $0 }]
+            case .aVR: pairs += [found, zip(one, two).map { -($0 + $1) / 2 }]
+            case .aVL: pairs += [found, zip(one, two).map { $0 - $1 / 2 }]
+            case .aVF: pairs += [found, zip(one, two).map { $1 - $0 / 2 }]
             default: continue
             }
-            let residual = residual(found, expected)
-            guard residual <= Self.residualMaximum else {
-                throw .inconsistentLeads(residual: residual)
-            }
+        }
+        for residual in residuals(pairs) where residual > Self.residualMaximum {
+            throw .inconsistentLeads(residual: residual)
         }
     }
 
-    /// The deviation between two leads from 1 to 40 Hz, as a share of the larger one's own; 0 where
-    /// both are all but flat. Each lead may have a baseline of its own.
-    private func residual(_ first: [Double], _ second: [Double]) -> Double {
+    /// The deviation of each second row from the one before it from 1 to 40 Hz, as a share of the larger
+    /// one's own; 0 where both are all but flat. Each lead may have a baseline of its own.
+    private func residuals(_ pairs: [[Double]]) -> [Double] {
         let band = BiquadCascade.butterworthBandpass(
             order: 1, low: min(1, 0.1 * rate.hertz), high: min(40, 0.4 * rate.hertz),
             rate: rate.hertz)
-        let (a, b) = (
-            band.zeroPhase(BeatDetector.bridged(first)),
-            band.zeroPhase(BeatDetector.bridged(second))
-        )
+        let waves = band.zeroPhase(rows: pairs.map { BeatDetector.bridged($0) })
         func deviation(_ values: [Double]) -> Double {
             (values.reduce(0) { $0 + $1 * $1 } / Double(values.count)).squareRoot()
         }
-        let size = max(deviation(a), deviation(b))
-        return size < 0.01 ? 0 : deviation(zip(a, b).map { $0 - $1 }) / size
+        return stride(from: 0, to: waves.count, by: 2).map { index in
+            let (a, b) = (waves[index], waves[index + 1])
+            let size = max(deviation(a), deviation(b))
+            return size < 0.01 ? 0 : deviation(zip(a, b).map { $0 - $1 }) / size
+        }
     }
 }

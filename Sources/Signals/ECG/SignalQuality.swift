@@ -45,15 +45,24 @@ package struct SignalQuality: Equatable, Sendable {
             (leads, agreement, beats, score) = ([:], 0, [], 0)
             return
         }
-        let together = detector.beats(in: values)
+        let isLong = Double(ecg.sampleCount) > ecg.rate.hertz
+        let steepness = isLong ? detector.steepness(of: values) : []
+        let together = detector.beats(in: steepness[...])
+        let band = BiquadCascade.butterworthBandpass(
+            order: 2, low: 0.7, high: min(40, 0.45 * ecg.rate.hertz), rate: ecg.rate.hertz)
+        let wholes = values.map { BeatDetector.bridged($0) }
+        let waves = band.zeroPhase(rows: wholes)
         let spectrum = PowerShares(rate: ecg.rate, count: ecg.sampleCount)
         var (confirmed, alone) = (0, 0)
         var leads: [Lead: LeadQuality] = [:]
-        for (name, lead) in zip(names, values) {
-            let own = detector.beats(in: [lead])
+        for (index, name) in names.enumerated() {
+            let own = isLong ? detector.beats(in: steepness[index...index]) : []
             confirmed += Self.confirmed(own, by: together, within: Int(0.15 * ecg.rate.hertz))
             alone += own.count
-            leads[name] = LeadQuality(lead, rate: ecg.rate, beats: together, spectrum)
+            let missing = values[index].count { !$0.isFinite }
+            leads[name] = LeadQuality(
+                wholes[index], wave: waves[index], missing: missing, rate: ecg.rate,
+                beats: together, spectrum)
         }
         let scores = leads.values.map(\.score).sorted()
         agreement = alone == 0 ? 0 : Double(confirmed) / Double(alone)
@@ -69,21 +78,20 @@ package struct SignalQuality: Equatable, Sendable {
 
 extension LeadQuality {
     /// - Parameters:
-    ///   - lead: In millivolts, NaN where missing.
+    ///   - whole: In millivolts, missing samples bridged.
+    ///   - wave: The same from 0.7 to 40 Hz.
+    ///   - missing: How many samples were.
     ///   - rate: Of the samples.
     ///   - beats: Where the beats are.
     ///   - spectrum: For the lead's length and rate.
     fileprivate init(
-        _ lead: [Double], rate: SamplingRate, beats: [Int], _ spectrum: PowerShares
+        _ whole: [Double], wave: [Double], missing: Int, rate: SamplingRate, beats: [Int],
+        _ spectrum: PowerShares
     ) {
-        let whole = BeatDetector.bridged(lead)
-        missingShare = Double(lead.count { !$0.isFinite }) / Double(max(1, lead.count))
+        missingShare = Double(missing) / Double(max(1, whole.count))
         flatShare = Self.flatShare(whole, stretch: max(2, Int(0.2 * rate.hertz)))
         saturatedShare = Self.saturatedShare(whole)
         (baselineShare, qrsShare) = spectrum.shares(of: whole)
-        let band = BiquadCascade.butterworthBandpass(
-            order: 2, low: 0.7, high: min(40, 0.45 * rate.hertz), rate: rate.hertz)
-        let wave = band.zeroPhase(whole)
         kurtosis = Self.kurtosis(wave)
         templateCorrelation = Self.templateCorrelation(wave, beats, reach: Int(0.1 * rate.hertz))
         let parts = [
