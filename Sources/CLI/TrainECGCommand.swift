@@ -31,6 +31,12 @@ struct TrainECGCommand: AsyncParsableCommand {
             \(ClassifierFamily.allCases.map(\.rawValue).joined(separator: ", ")).
             """)
     var family = ClassifierFamily.ensemble
+    @Option(
+        parsing: .upToNextOption,
+        help:
+            "The families that an ensemble is made of; ecg-rocket ecg-linear ecg-resnet unless given."
+    )
+    var members: [ClassifierFamily] = []
     @Option(help: "Parts of the recordings, each left out once to judge by; from 3 to 20.")
     var folds = 5
     @Option(help: "Seed of training: the same seed gives the same model.") var seed: UInt64 = 0
@@ -44,6 +50,9 @@ struct TrainECGCommand: AsyncParsableCommand {
     func validate() throws {
         guard (3...20).contains(folds) else {
             throw ValidationError("--folds \(folds) is outside 3 to 20")
+        }
+        if members.contains(.ensemble) || (!members.isEmpty && family != .ensemble) {
+            throw ValidationError("--members names the families of an ecg-ensemble")
         }
         if let threads, !(1...256).contains(threads) {
             throw ValidationError("--threads \(threads) is outside 1 to 256")
@@ -63,6 +72,7 @@ struct TrainECGCommand: AsyncParsableCommand {
         for refusal in read.refusals { Terminal.complain("systole: left out: \(refusal)") }
         var options = ClassifierTraining.Options()
         options.family = family
+        if !members.isEmpty { options.parts = members }
         options.folds = folds
         options.seed = seed
         options.threads = threads

@@ -6,7 +6,7 @@ internal import Tensors
 
 /// How a network is trained on recordings.
 struct NetworkTrainingOptions: Hashable, Sendable, Codable {
-    var epochs = 40
+    var epochs = 30
     /// Recordings of one step.
     var batch = 32
     /// Peak learning rate.

@@ -8,6 +8,8 @@ package struct ClassifierTraining: Sendable {
     /// How to train, and what to record.
     package struct Options: Sendable {
         package var family = ClassifierFamily.ensemble
+        /// What an ensemble is made of.
+        package var parts: [ClassifierFamily] = [.rocket, .linear, .resnet]
         /// Parts of the recordings of which each is left out once; at least 3.
         package var folds = 5
         package var seed: UInt64 = 0
@@ -51,6 +53,9 @@ package struct ClassifierTraining: Sendable {
         precondition(
             options.folds > 2 && options.threads > 0 && options.draws > 0,
             "ClassifierTraining: \(options)")
+        precondition(
+            !options.parts.isEmpty && !options.parts.contains(.ensemble),
+            "ClassifierTraining: parts \(options.parts)")
         self.classes = classes
         self.preparation = preparation
         self.options = options
@@ -73,16 +78,14 @@ package struct ClassifierTraining: Sendable {
         try check(recordings)
         let folds = PatientFolds(recordings, count: options.folds)
         let labels = recordings.map(\.labels)
-        var outcomes: [MemberOutcome] = []
-        for (number, kind) in options.family.parts.enumerated() {
-            outcomes.append(
-                try member(kind, recordings, folds) { step, fraction in
-                    let parts = Double(options.family.parts.count)
-                    try progress(
-                        Progress(
-                            step: "\(kind.rawValue): \(step)",
-                            fraction: (Double(number) + fraction) / parts))
-                })
+        let parts = options.family == .ensemble ? options.parts : [options.family]
+        let outcomes = try parts.enumerated().map { number, kind in
+            try member(kind, recordings, folds) { step, fraction in
+                try progress(
+                    Progress(
+                        step: "\(kind.rawValue): \(step)",
+                        fraction: (Double(number) + fraction) / Double(parts.count)))
+            }
         }
         let scores = outcomes.map { HeldOutScores(logits: $0.logits, labels: labels) }
         let blend = MemberBlend(scores, folds)
@@ -267,12 +270,5 @@ package struct ClassifierTraining: Sendable {
         card.codeVersion = options.codeVersion
         card.software = options.software
         return card
-    }
-}
-
-extension ClassifierFamily {
-    /// The families that one is made of.
-    var parts: [ClassifierFamily] {
-        self == .ensemble ? [.rocket, .linear, .resnet, .mamba] : [self]
     }
 }
