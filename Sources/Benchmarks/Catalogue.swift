@@ -1,7 +1,8 @@
 /// Every benchmark, in the order of reports.
 enum Catalogue {
     static let all: [Benchmark] =
-        SGEMM.benchmarks + FFTConvolution.benchmarks + [
+        SGEMM.benchmarks + FFTConvolution.benchmarks + SelectiveScan.benchmarks
+        + ECGMambaSubjects.benchmarks + [
             SpaceTimeTrainStep.benchmark, SpaceTimeForecast.benchmark, ForecastBatch.benchmark,
             CSVRead.benchmark,
             WFDBRead.benchmark, WFDBRead.physical, EDFRead.benchmark, EDFRead.physical,

@@ -446,10 +446,13 @@ static void CK(preprocess_backward)(size_t length, const REAL *dy, size_t stride
 #include "block_states.h"
 #include "block_head.h"
 #include "transform.h"
+#include "curves.h"
 #include "pointwise.h"
+#include "product.h"
 #include "rows.h"
 #include "scan.h"
 
+#undef EACH_REGISTER
 #undef KEPT
 #undef ELEMENTWISE
 #undef LANES

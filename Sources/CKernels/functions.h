@@ -192,6 +192,10 @@
       const REAL *c, const REAL *d, const REAL *kept, const REAL *dy, REAL *dx, REAL *ddelta,      \
       REAL *da, REAL *db, REAL *dc, REAL *dd, REAL *dstate, REAL *scratch),                        \
       (sizes, x, delta, a, b, c, d, kept, dy, dx, ddelta, da, db, dc, dd, dstate, scratch))        \
+    F(product,                                                                                     \
+      (size_t rows, size_t columns, size_t inner, const REAL *a, ptrdiff_t row_a, ptrdiff_t        \
+       step_a, const REAL *b, ptrdiff_t step_b, REAL *c, ptrdiff_t step_c, int add),               \
+      (rows, columns, inner, a, row_a, step_a, b, step_b, c, step_c, add))                         \
     F(depthwise,                                                                                   \
       (size_t length, size_t channels, size_t taps, const REAL *x, ptrdiff_t step_x, const REAL    \
       *w, const REAL *bias, REAL *y, ptrdiff_t step_y),                                            \

@@ -22,7 +22,7 @@ size_t ck_transform_scratch(size_t length, size_t block) {
 size_t ck_scan_width(size_t channels) { return (channels + CK_BLOCK - 1) / CK_BLOCK * CK_BLOCK; }
 
 size_t ck_scan_scratch(size_t channels, size_t states) {
-    return 2 * ck_scan_width(channels) * (states + 1) + 2 * CK_SCAN_CHUNK * states * CK_BLOCK;
+    return 2 * ck_scan_width(channels) * (states + 1) + 2 * (CK_SCAN_CHUNK * states + 8) * CK_BLOCK;
 }
 
 // 32 well-mixed bits of a key and an index: the finaliser of MurmurHash3 with the second half of

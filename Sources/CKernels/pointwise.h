@@ -14,53 +14,83 @@ static inline REAL CK(decay)(REAL x) { return (REAL)exp(x < 0 ? (double)x : -(do
 // 1 / (1 + exp(-x)) from e = exp(-|x|).
 static inline REAL CK(logistic)(REAL x, REAL e) { return (x < 0 ? e : (REAL)1) / (1 + e); }
 
+#if WIDE && CK_IS_FLOAT
+// For as many whole registers as there are from i on.
+#define EACH_REGISTER(n) for (; i + LANES <= (n); i += LANES)
+#endif
+
 static void CK(activation)(size_t n, int function, const REAL *x, REAL *y) {
     FREELY
+    size_t i = 0;
+#if WIDE && CK_IS_FLOAT
+    if (function == CK_SILU) {
+        EACH_REGISTER(n) {
+            const CK(lanes) v = READ(x + i);
+            AT(y + i) = v * CK(inverse)(1.0f + CK(falling)(v));
+        }
+    } else if (function == CK_SOFTPLUS) {
+        EACH_REGISTER(n) AT(y + i) = CK(softplus_lanes)(READ(x + i));
+    }
+#endif
     switch (function) {
     case CK_SIGMOID:
         ELEMENTWISE
-        for (size_t i = 0; i < n; i++) y[i] = CK(logistic)(x[i], CK(decay)(x[i]));
+        for (; i < n; i++) y[i] = CK(logistic)(x[i], CK(decay)(x[i]));
         break;
     case CK_SILU:
         ELEMENTWISE
-        for (size_t i = 0; i < n; i++) y[i] = x[i] * CK(logistic)(x[i], CK(decay)(x[i]));
+        for (; i < n; i++) y[i] = x[i] * CK(logistic)(x[i], CK(decay)(x[i]));
         break;
     case CK_SOFTPLUS:  // Beyond 20 the rest is below 2e-9 of x.
-        for (size_t i = 0; i < n; i++)
+        for (; i < n; i++)
             y[i] = x[i] > 20 ? x[i] : (x[i] > 0 ? x[i] : 0) + (REAL)log1p(CK(decay)(x[i]));
         break;
     default:
         ELEMENTWISE
-        for (size_t i = 0; i < n; i++) y[i] = x[i] > 0 ? x[i] : 0;
+        for (; i < n; i++) y[i] = x[i] > 0 ? x[i] : 0;
     }
 }
 
 static void CK(activation_backward)(size_t n, int function, const REAL *x, const REAL *dy,
                                     REAL *dx) {
     FREELY
+    size_t i = 0;
+#if WIDE && CK_IS_FLOAT
+    if (function == CK_SILU) {
+        EACH_REGISTER(n) {
+            const CK(lanes) v = READ(x + i), e = CK(falling)(v), s = CK(inverse)(1.0f + e);
+            AT(dx + i) = READ(dy + i) * s * (1.0f + v * (e * s));
+        }
+    } else if (function == CK_SOFTPLUS) {
+        EACH_REGISTER(n) {
+            const CK(lanes) e = CK(falling)(READ(x + i));
+            AT(dx + i) = READ(dy + i) * CK(inverse)(1.0f + e);
+        }
+    }
+#endif
     switch (function) {
     case CK_SIGMOID:
         ELEMENTWISE
-        for (size_t i = 0; i < n; i++) {
+        for (; i < n; i++) {
             const REAL e = CK(decay)(x[i]);
             dx[i] = dy[i] * e / ((1 + e) * (1 + e));
         }
         break;
     case CK_SILU:
         ELEMENTWISE
-        for (size_t i = 0; i < n; i++) {
+        for (; i < n; i++) {
             const REAL e = CK(decay)(x[i]), s = CK(logistic)(x[i], e);
             dx[i] = dy[i] * (s + x[i] * e / ((1 + e) * (1 + e)));
         }
         break;
     case CK_SOFTPLUS:
         ELEMENTWISE
-        for (size_t i = 0; i < n; i++)
+        for (; i < n; i++)
             dx[i] = x[i] > 20 ? dy[i] : dy[i] * CK(logistic)(x[i], CK(decay)(x[i]));
         break;
     default:
         ELEMENTWISE
-        for (size_t i = 0; i < n; i++) dx[i] = x[i] > 0 ? dy[i] : 0;
+        for (; i < n; i++) dx[i] = x[i] > 0 ? dy[i] : 0;
     }
 }
 

@@ -51,17 +51,10 @@ static void CK(depthwise_backward)(size_t length, size_t channels, size_t taps, 
 }
 
 #if WIDE && CK_IS_FLOAT
-// log(1 + exp(x)): with s = u / (2 + u) the logarithm of 1 + u is 2 atanh(s), an odd polynomial in s;
-// relative error below 2e-7.
 static inline float CK(softplus)(float x) {
-    FREELY
-    const float u = CK(decay)(x), s = u / (2.0f + u), q = s * s;
-    float p = 0.12150469f;
-    p = p * q + 0.10713829f;
-    p = p * q + 0.14308442f;
-    p = p * q + 0.19999439f;
-    p = p * q + 0.33333338f;
-    return (x > 0 ? x : 0) + 2.0f * (s + s * q * p);
+    CK(lanes) v = {0};
+    v[0] = x;
+    return CK(softplus_lanes)(v)[0];
 }
 #else
 static inline REAL CK(softplus)(REAL x) {
@@ -71,8 +64,14 @@ static inline REAL CK(softplus)(REAL x) {
 
 static void CK(bias_softplus)(size_t rows, size_t n, REAL *x, const REAL *bias, REAL *y) {
     for (size_t row = 0; row < rows; row++, x += n, y += n) {
-        ELEMENTWISE
-        for (size_t i = 0; i < n; i++) {
+        size_t i = 0;
+#if WIDE && CK_IS_FLOAT
+        EACH_REGISTER(n) {
+            AT(x + i) += READ(bias + i);
+            AT(y + i) = CK(softplus_lanes)(READ(x + i));
+        }
+#endif
+        for (; i < n; i++) {
             x[i] += bias[i];
             y[i] = CK(softplus)(x[i]);
         }
@@ -83,9 +82,14 @@ static void CK(gate)(size_t rows, size_t n, REAL factor, const REAL *x, const RE
                      ptrdiff_t step_z, REAL *y) {
     FREELY
     for (size_t row = 0; row < rows; row++, x += n, y += n, z += step_z) {
-        ELEMENTWISE
-        for (size_t i = 0; i < n; i++)
-            y[i] = factor * x[i] * z[i] * CK(logistic)(z[i], CK(decay)(z[i]));
+        size_t i = 0;
+#if WIDE && CK_IS_FLOAT
+        EACH_REGISTER(n) {
+            const CK(lanes) v = READ(z + i), share = CK(inverse)(1.0f + CK(falling)(v));
+            AT(y + i) = factor * READ(x + i) * v * share;
+        }
+#endif
+        for (; i < n; i++) y[i] = factor * x[i] * z[i] * CK(logistic)(z[i], CK(decay)(z[i]));
     }
 }
 
@@ -94,8 +98,16 @@ static void CK(gate_backward)(size_t rows, size_t n, REAL factor, const REAL *x,
                               ptrdiff_t step_dz) {
     FREELY
     for (size_t row = 0; row < rows; row++) {
-        ELEMENTWISE
-        for (size_t i = 0; i < n; i++) {
+        size_t i = 0;
+#if WIDE && CK_IS_FLOAT
+        EACH_REGISTER(n) {
+            const CK(lanes) v = READ(z + i), e = CK(falling)(v), s = CK(inverse)(1.0f + e);
+            const CK(lanes) d = factor * READ(dy + i);
+            AT(dz + i) = d * READ(x + i) * s * (1.0f + v * (e * s));
+            AT(dx + i) = d * v * s;
+        }
+#endif
+        for (; i < n; i++) {
             const REAL e = CK(decay)(z[i]), s = CK(logistic)(z[i], e), d = factor * dy[i];
             dz[i] = d * x[i] * (s + z[i] * e / ((1 + e) * (1 + e)));
             dx[i] = d * z[i] * s;

@@ -11,47 +11,10 @@
 #if WIDE
 
 #define STRIP ((ptrdiff_t)LANES)
+#define ALIGNED __attribute__((aligned(64)))  // A register that straddles two lines costs twice.
 #define STATES 8  // States of a strip that are worked on together: so many registers.
 
-// 2^x for x <= 0. The reduced argument is x itself for x >= -1/2, so that slow decays keep their
-// relative distance from 1; x = 0 gives 1.
-#if CK_IS_FLOAT
-#define POWER_1 6.931469776e-1f
-#define POWER_2 2.402224208e-1f
-#define POWER_3 5.550733744e-2f
-#define POWER_4 9.671512786e-3f
-#define POWER_5 1.326472725e-3f
-#if VECTOR == 64
-INSIDE CK(lanes) CK(power_of_two)(CK(lanes) x) {
-    const __m512 v = (__m512)x, r = _mm512_reduce_ps(v, 8);  // The nearest whole number taken off.
-    __m512 p = _mm512_set1_ps(POWER_5);
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(POWER_4));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(POWER_3));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(POWER_2));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(POWER_1));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1));
-    return (CK(lanes))_mm512_scalef_ps(p, _mm512_sub_ps(v, r));
-}
-#else
-INSIDE CK(lanes) CK(power_of_two)(CK(lanes) x) {
-    _Pragma("clang fp contract(fast)")
-    typedef int32_t bits __attribute__((vector_size(VECTOR), aligned(4), may_alias));
-    x = __builtin_elementwise_max(x, (CK(lanes)){0} - 126.0f);
-    const CK(lanes) shifted = x + 12582912.0f, r = x - (shifted - 12582912.0f);
-    CK(lanes) p = POWER_5 * r + POWER_4;
-    p = p * r + POWER_3;
-    p = p * r + POWER_2;
-    p = p * r + POWER_1;
-    p = p * r + 1.0f;
-    return (CK(lanes))((bits)p + ((bits)shifted << 23));
-}
-#endif
-#undef POWER_1
-#undef POWER_2
-#undef POWER_3
-#undef POWER_4
-#undef POWER_5
-#else
+#if !CK_IS_FLOAT
 INSIDE CK(lanes) CK(power_of_two)(CK(lanes) x) {
     for (size_t i = 0; i < LANES; i++) x[i] = exp2(x[i]);
     return x;
@@ -122,8 +85,9 @@ static void CK(scan_spread)(size_t channels, size_t states, const REAL *a, const
     }
 }
 
-static void CK(scan_strip)(size_t states, int add, size_t steps, CK(strip) s, REAL *h, ptrdiff_t row,
-                           REAL *y, ptrdiff_t step_y) {
+static void CK(scan_strip)(size_t states, int add, size_t steps, const CK(strip) *strip, REAL *h,
+                           ptrdiff_t row, REAL *y, ptrdiff_t step_y) {
+    CK(strip) s = *strip;
     size_t n = 0;
 #define SCAN(COUNT)                                                                                \
     for (; n + (COUNT) <= states; n += (COUNT)) {                                                  \
@@ -144,7 +108,7 @@ static void CK(scan)(ck_scan_sizes z, const REAL *x, const REAL *delta, const RE
                      const REAL *b, const REAL *c, const REAL *d, REAL *y, int add, REAL *state,
                      REAL *kept, REAL *scratch) {
     const size_t width = ck_scan_width(z.channels), size = width * z.states;
-    CK(narrow) narrow;
+    ALIGNED CK(narrow) narrow;
     CK(scan_spread)(z.channels, z.states, a, d, scratch);
     for (size_t start = 0; start < z.length; start += CHUNK) {
         const size_t steps = z.length - start < CHUNK ? z.length - start : CHUNK;
@@ -157,7 +121,7 @@ static void CK(scan)(ck_scan_sizes z, const REAL *x, const REAL *delta, const RE
             REAL *out = y + t * z.y + e;
             const size_t count = z.channels - (size_t)e;
             if (count >= (size_t)STRIP) {
-                CK(scan_strip)(z.states, add, steps, s, state + e, (ptrdiff_t)width, out, z.y);
+                CK(scan_strip)(z.states, add, steps, &s, state + e, (ptrdiff_t)width, out, z.y);
                 continue;
             }
             CK(widen)(steps, count, s.x, s.step_x, narrow.x);
@@ -166,7 +130,7 @@ static void CK(scan)(ck_scan_sizes z, const REAL *x, const REAL *delta, const RE
             s.x = narrow.x;
             s.delta = narrow.delta;
             s.step_x = s.step_delta = STRIP;
-            CK(scan_strip)(z.states, add, steps, s, state + e, (ptrdiff_t)width, narrow.y, STRIP);
+            CK(scan_strip)(z.states, add, steps, &s, state + e, (ptrdiff_t)width, narrow.y, STRIP);
             CK(unwiden)(steps, count, narrow.y, out, z.y);
         }
     }
@@ -174,7 +138,7 @@ static void CK(scan)(ck_scan_sizes z, const REAL *x, const REAL *delta, const RE
 
 // What the adjoint of a strip adds up over a chunk.
 typedef struct {
-    REAL *db, *dc;  // [time, state, STRIP], over strips
+    REAL *both;  // dc and db in turn, [time, state, 2, STRIP], over strips
     REAL *pull, *turn;  // [time, STRIP], over states
     REAL *da;  // [state, STRIP], over time
 } CK(slopes);
@@ -183,7 +147,7 @@ INSIDE void CK(scan_tile_backward)(const int G, int first, size_t steps, size_t 
                                    const REAL *dy, ptrdiff_t step_y, const REAL *h, REAL *dh,
                                    ptrdiff_t row, CK(slopes) sum) {
     FREELY
-    REAL decays[CHUNK * STATES * STRIP], before[(CHUNK + 1) * STATES * STRIP];
+    ALIGNED REAL decays[CHUNK * STATES * STRIP], before[(CHUNK + 1) * STATES * STRIP];
     CK(lanes) state[STATES], a[STATES], da[STATES];
     UNROLLED for (int g = 0; g < G; g++) state[g] = READ(h + g * row);
     UNROLLED for (int g = 0; g < G; g++) a[g] = READ(s.a + g * STRIP);
@@ -206,14 +170,14 @@ INSIDE void CK(scan_tile_backward)(const int G, int first, size_t steps, size_t 
         const CK(lanes) delta = READ(s.delta + i * s.step_delta);
         const CK(lanes) u = delta * READ(s.x + i * s.step_x), d = READ(dy + i * step_y);
         const REAL *b = s.b + i * s.step_b, *c = s.c + i * s.step_c;
-        REAL *db = sum.db + i * (ptrdiff_t)states * STRIP, *dc = sum.dc + i * (ptrdiff_t)states * STRIP;
+        REAL *both = sum.both + 2 * i * (ptrdiff_t)states * STRIP;
         CK(lanes) pull = first ? (CK(lanes)){0} : READ(sum.pull + i * STRIP);
         CK(lanes) turn = first ? (CK(lanes)){0} : READ(sum.turn + i * STRIP);
         UNROLLED for (int g = 0; g < G; g++) {
             const REAL *own = before + (i * STATES + g) * STRIP;
-            AT(dc + g * STRIP) += d * READ(own + STATES * STRIP);
+            AT(both + 2 * g * STRIP) += d * READ(own + STATES * STRIP);
             state[g] += d * c[g];
-            AT(db + g * STRIP) += state[g] * u;
+            AT(both + (2 * g + 1) * STRIP) += state[g] * u;
             pull += state[g] * b[g];
             state[g] *= READ(decays + (i * STATES + g) * STRIP);
             const CK(lanes) omega = state[g] * READ(own);
@@ -227,9 +191,11 @@ INSIDE void CK(scan_tile_backward)(const int G, int first, size_t steps, size_t 
     UNROLLED for (int g = 0; g < G; g++) AT(sum.da + g * STRIP) = da[g];
 }
 
-static void CK(scan_strip_backward)(size_t states, size_t steps, CK(strip) s, const REAL *dy,
-                                    ptrdiff_t step_y, const REAL *h, REAL *dh, ptrdiff_t row,
-                                    CK(slopes) sum) {
+static void CK(scan_strip_backward)(size_t states, size_t steps, const CK(strip) *strip,
+                                    const REAL *dy, ptrdiff_t step_y, const REAL *h, REAL *dh,
+                                    ptrdiff_t row, const CK(slopes) *slopes) {
+    CK(strip) s = *strip;
+    CK(slopes) sum = *slopes;
     size_t n = 0;
 #define SCAN(COUNT)                                                                                \
     for (; n + (COUNT) <= states; n += (COUNT)) {                                                  \
@@ -239,8 +205,7 @@ static void CK(scan_strip_backward)(size_t states, size_t steps, CK(strip) s, co
         s.c += (COUNT);                                                                            \
         h += (COUNT) * row;                                                                        \
         dh += (COUNT) * row;                                                                       \
-        sum.db += (COUNT) * STRIP;                                                                 \
-        sum.dc += (COUNT) * STRIP;                                                                 \
+        sum.both += 2 * (COUNT) * STRIP;                                                           \
         sum.da += (COUNT) * STRIP;                                                                 \
     }
     SCAN(8)
@@ -266,15 +231,49 @@ INSIDE void CK(scan_close)(size_t steps, CK(strip) s, const REAL *dy, ptrdiff_t 
     AT(dd) = skip;
 }
 
-// The sums over lanes of `count` registers a point in time.
-static void CK(scan_gather)(size_t steps, size_t count, const REAL *sums, REAL *out, ptrdiff_t step) {
+// The sum over lanes of each of sixteen registers.
+#if CK_IS_FLOAT && VECTOR == 64
+INSIDE void CK(register_sums)(const REAL *from, REAL *sums) {
     FREELY
-    for (size_t t = 0; t < steps; t++) {
-        for (size_t n = 0; n < count; n++) {
-            const REAL *own = sums + (t * count + n) * (size_t)STRIP;
-            REAL total = 0;
-            for (size_t i = 0; i < (size_t)STRIP; i++) total += own[i];
-            out[(ptrdiff_t)t * step + (ptrdiff_t)n] = total;
+    CK(lanes) v[16];
+    UNROLLED for (int i = 0; i < 16; i++) v[i] = READ(from + i * STRIP);
+#define HALVE(COUNT, ...) CK_HALVE(COUNT, __VA_ARGS__)
+#define CK_HALVE(COUNT, l0, l1, l2, l3, l4, l5, l6, l7, l8, l9, l10, l11, l12, l13, l14, l15, D)   \
+    UNROLLED for (int i = 0; i < COUNT; i++)                                                       \
+        v[i] = __builtin_shufflevector(v[2 * i], v[2 * i + 1], l0, l1, l2, l3, l4, l5, l6, l7, l8, \
+                                       l9, l10, l11, l12, l13, l14, l15)                           \
+            + __builtin_shufflevector(v[2 * i], v[2 * i + 1], l0 + D, l1 + D, l2 + D, l3 + D,      \
+                                      l4 + D, l5 + D, l6 + D, l7 + D, l8 + D, l9 + D, l10 + D,     \
+                                      l11 + D, l12 + D, l13 + D, l14 + D, l15 + D);
+    HALVE(8, 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30, 1)
+    HALVE(4, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29, 2)
+    HALVE(2, 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27, 4)
+    HALVE(1, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23, 8)
+#undef HALVE
+#undef CK_HALVE
+    AT(sums) = v[0];
+}
+#else
+INSIDE void CK(register_sums)(const REAL *from, REAL *sums) {
+    for (ptrdiff_t n = 0; n < 16; n++) {
+        sums[n] = 0;
+        for (ptrdiff_t i = 0; i < STRIP; i++) sums[n] += from[n * STRIP + i];
+    }
+}
+#endif
+
+// The sums over lanes of what a chunk has added up: dc and db in turn.
+static void CK(scan_gather)(size_t steps, size_t states, const REAL *both, REAL *db,
+                            ptrdiff_t step_db, REAL *dc, ptrdiff_t step_dc) {
+    ALIGNED REAL sums[16];
+    for (ptrdiff_t t = 0; t < (ptrdiff_t)steps; t++) {
+        REAL *bs = db + t * step_db, *cs = dc + t * step_dc;
+        for (size_t n = 0; n < states; n += 8) {
+            CK(register_sums)(both + (t * (ptrdiff_t)states + (ptrdiff_t)n) * 2 * STRIP, sums);
+            for (size_t i = n; i < states && i < n + 8; i++) {
+                cs[i] = sums[2 * (i - n)];
+                bs[i] = sums[2 * (i - n) + 1];
+            }
         }
     }
 }
@@ -285,27 +284,27 @@ static void CK(scan_backward)(ck_scan_sizes z, const REAL *x, const REAL *delta,
                               REAL *dd, REAL *dstate, REAL *scratch) {
     const size_t width = ck_scan_width(z.channels), size = width * z.states;
     const size_t chunk = CHUNK * z.states * (size_t)STRIP;
-    REAL *das = scratch + size + width, *dds = das + size, *dbs = dds + width, *dcs = dbs + chunk;
-    REAL pull[CHUNK * STRIP], turn[CHUNK * STRIP];
-    CK(narrow) narrow;
+    REAL *das = scratch + size + width, *dds = das + size, *both = dds + width;
+    ALIGNED REAL pull[CHUNK * STRIP], turn[CHUNK * STRIP];
+    ALIGNED CK(narrow) narrow;
     CK(scan_spread)(z.channels, z.states, a, d, scratch);
     memset(das, 0, (size + width) * sizeof(REAL));
     for (size_t index = (z.length + CHUNK - 1) / CHUNK; index-- > 0;) {
         const size_t start = index * CHUNK, left = z.length - start;
         const size_t steps = left < CHUNK ? left : CHUNK;
         const ptrdiff_t t = (ptrdiff_t)start;
-        memset(dbs, 0, 2 * chunk * sizeof(REAL));
+        memset(both, 0, 2 * chunk * sizeof(REAL));
         for (ptrdiff_t e = 0; e < (ptrdiff_t)z.channels; e += STRIP) {
             CK(strip) s = {x + t * z.x + e, delta + t * z.delta + e, b + t * z.b, c + t * z.c,
                            z.x, z.delta, z.b, z.c, scratch + e * (ptrdiff_t)z.states,
                            scratch + size + (size_t)e};
-            const CK(slopes) sum = {dbs, dcs, pull, turn, das + e * (ptrdiff_t)z.states};
+            const CK(slopes) sum = {both, pull, turn, das + e * (ptrdiff_t)z.states};
             const REAL *h = kept + index * size + (size_t)e, *own = dy + t * z.y + e;
             REAL *xs = dx + t * z.dx + e, *deltas = ddelta + t * z.ddelta + e;
             const size_t count = z.channels - (size_t)e;
             if (count >= (size_t)STRIP) {
-                CK(scan_strip_backward)(z.states, steps, s, own, z.y, h, dstate + e,
-                                        (ptrdiff_t)width, sum);
+                CK(scan_strip_backward)(z.states, steps, &s, own, z.y, h, dstate + e,
+                                        (ptrdiff_t)width, &sum);
                 CK(scan_close)(steps, s, own, z.y, sum, xs, z.dx, deltas, z.ddelta, dds + e);
                 continue;
             }
@@ -315,15 +314,14 @@ static void CK(scan_backward)(ck_scan_sizes z, const REAL *x, const REAL *delta,
             s.x = narrow.x;
             s.delta = narrow.delta;
             s.step_x = s.step_delta = STRIP;
-            CK(scan_strip_backward)(z.states, steps, s, narrow.y, STRIP, h, dstate + e,
-                                    (ptrdiff_t)width, sum);
+            CK(scan_strip_backward)(z.states, steps, &s, narrow.y, STRIP, h, dstate + e,
+                                    (ptrdiff_t)width, &sum);
             CK(scan_close)(steps, s, narrow.y, STRIP, sum, narrow.dx, STRIP, narrow.ddelta, STRIP,
                            dds + e);
             CK(unwiden)(steps, count, narrow.dx, xs, z.dx);
             CK(unwiden)(steps, count, narrow.ddelta, deltas, z.ddelta);
         }
-        CK(scan_gather)(steps, z.states, dbs, db + t * z.db, z.db);
-        CK(scan_gather)(steps, z.states, dcs, dc + t * z.dc, z.dc);
+        CK(scan_gather)(steps, z.states, both, db + t * z.db, z.db, dc + t * z.dc, z.dc);
     }
     for (size_t e = 0; e < z.channels; e++) {
         const REAL *own = das + e / (size_t)STRIP * (size_t)STRIP * z.states + e % (size_t)STRIP;
@@ -333,6 +331,7 @@ static void CK(scan_backward)(ck_scan_sizes z, const REAL *x, const REAL *delta,
 }
 
 #undef STRIP
+#undef ALIGNED
 #undef STATES
 
 #else

@@ -106,13 +106,20 @@ package struct MambaScratch: Sendable {
 /// What follows from a block's weights alone, or the gradient of it.
 package struct MambaWeights: Sendable {
     let directions: [DirectionWeights]
+    let input: Panel  // [width, 2·inner]; none of a gradient
+    let output: Panel  // [inner, width]; none of a gradient
 
-    package init(_ layout: inout WorkspaceLayout, _ block: MambaBlock) {
+    package init(
+        _ layout: inout WorkspaceLayout, _ block: MambaBlock, isGradient: Bool = false
+    ) {
         var directions: [DirectionWeights] = []
         for direction in block.directions {
-            directions.append(DirectionWeights(&layout, direction))
+            directions.append(DirectionWeights(&layout, direction, isGradient: isGradient))
         }
         self.directions = directions
+        let width = block.sizes.width
+        input = layout.reserve(isGradient ? 0 : width, 2 * block.inner)
+        output = layout.reserve(isGradient ? 0 : block.inner, width)
     }
 
     /// Before gradients are added.
@@ -124,9 +131,18 @@ package struct MambaWeights: Sendable {
 extension MambaBlock {
     /// Makes what follows from the weights alone.
     package func prepare<S>(_ weights: MambaWeights, _ p: Panel, _ work: Workspace<S>) {
+        work.transpose(input.panel(in: p), into: weights.input)
+        work.transpose(output.panel(in: p), into: weights.output)
         for (direction, own) in zip(directions, weights.directions) {
             direction.prepare(own, p, work)
         }
+    }
+
+    /// Rows that a direction has to see where one row's output alone is wanted: those before it, and
+    /// those behind it of the second direction.
+    private func rows(of direction: Int, _ time: Int, _ wanted: Int?) -> Range<Int> {
+        guard let wanted else { return 0..<time }
+        return direction == 0 ? 0..<wanted + 1 : wanted..<time
     }
 
     /// u `[time, width]` → out `[time, width]`.
@@ -134,6 +150,7 @@ extension MambaBlock {
     /// - Parameters:
     ///   - u: Without gaps.
     ///   - out: Other memory than u.
+    ///   - wanted: The only row of `out` that is needed; all where nil.
     ///   - masked: Rows that leave every state alone; what stands there in `out` means nothing.
     ///   - signals: Filled.
     ///   - scratch: Of the calling thread.
@@ -141,29 +158,39 @@ extension MambaBlock {
     ///   - p: All parameters.
     ///   - work: The memory of all panels.
     package func forward<S>(
-        _ u: Panel, into out: Panel, masked: MaskedRows = .none, _ signals: MambaSignals,
-        _ scratch: MambaScratch, _ weights: MambaWeights, _ p: Panel, _ work: Workspace<S>
+        _ u: Panel, into out: Panel, wanted: Int? = nil, masked: MaskedRows = .none,
+        _ signals: MambaSignals, _ scratch: MambaScratch, _ weights: MambaWeights, _ p: Panel,
+        _ work: Workspace<S>
     ) {
-        work.multiply(u, input.panel(in: p), into: signals.split, transposeB: true)
-        let x = signals.split.columns(0..<inner)
+        let own = wanted.map { $0..<$0 + 1 } ?? 0..<u.rows
+        let (x, z) = (signals.split.columns(0..<inner), signals.split.columns(inner..<2 * inner))
+        if wanted == nil {
+            work.product(u, weights.input, into: signals.split)
+        } else {
+            work.product(u, weights.input.columns(0..<inner), into: x)
+            work.product(
+                u.rows(own), weights.input.columns(inner..<2 * inner), into: z.rows(own))
+        }
         masked.clear(x, work)
         for (index, direction) in directions.enumerated() {
+            let rows = rows(of: index, u.rows, wanted)
             direction.forward(
-                x, into: signals.y, adding: index > 0, reversed: index > 0, masked: masked,
-                signals.directions[index], scratch.direction, weights.directions[index], p, work)
+                x.rows(rows), into: signals.y.rows(rows), adding: index > 0, reversed: index > 0,
+                masked: masked.within(rows), signals.directions[index].rows(rows),
+                scratch.direction, weights.directions[index], p, work)
         }
         work.gate(
-            signals.y, by: signals.split.columns(inner..<2 * inner), times: S(factor),
-            into: signals.gated)
-        work.multiply(signals.gated, output.panel(in: p), into: out, transposeB: true)
+            signals.y.rows(own), by: z.rows(own), times: S(factor), into: signals.gated.rows(own))
+        work.product(signals.gated.rows(own), weights.output, into: out.rows(own))
     }
 
     /// Fills du with ∂L/∂u, and adds to the gradients of all weights.
     ///
     /// - Parameters:
-    ///   - dout: `[time, width]`
+    ///   - dout: `[time, width]`; other rows than the one that is wanted do not count.
     ///   - u: What `forward` was given.
     ///   - du: `[time, width]`; may be dout.
+    ///   - wanted: As in `forward`.
     ///   - masked: As in `forward`.
     ///   - signals: What `forward` filled.
     ///   - scratch: Of the calling thread.
@@ -173,31 +200,54 @@ extension MambaBlock {
     ///   - gradient: All their gradients.
     ///   - work: The memory of all panels.
     package func backward<S>(
-        _ dout: Panel, u: Panel, into du: Panel, masked: MaskedRows = .none,
+        _ dout: Panel, u: Panel, into du: Panel, wanted: Int? = nil, masked: MaskedRows = .none,
         _ signals: MambaSignals, _ scratch: MambaScratch, _ weights: MambaWeights,
         slopes: MambaWeights, _ p: Panel, gradient: Panel, _ work: Workspace<S>
     ) {
+        let own = wanted.map { $0..<$0 + 1 } ?? 0..<u.rows
+        let (x, z) = (signals.split.columns(0..<inner), signals.split.columns(inner..<2 * inner))
         let (dx, dz) = (
             scratch.dsplit.columns(0..<inner), scratch.dsplit.columns(inner..<2 * inner)
         )
-        work.multiply(
-            dout, signals.gated, into: output.panel(in: gradient), transposeA: true, beta: 1)
-        work.multiply(dout, output.panel(in: p), into: scratch.dy)
+        if wanted != nil { work.fill(scratch.dy) }
+        work.product(
+            dout.rows(own), signals.gated.rows(own), into: output.panel(in: gradient),
+            transposeA: true, adding: true)
+        work.product(dout.rows(own), output.panel(in: p), into: scratch.dy.rows(own))
         work.gateBackward(
-            signals.y, by: signals.split.columns(inner..<2 * inner), times: S(factor),
-            dy: scratch.dy, into: scratch.dy, dz: dz)
+            signals.y.rows(own), by: z.rows(own), times: S(factor), dy: scratch.dy.rows(own),
+            into: scratch.dy.rows(own), dz: dz.rows(own))
         work.fill(dx)
         for (index, direction) in directions.enumerated() {
+            let rows = rows(of: index, u.rows, wanted)
             direction.backward(
-                scratch.dy, x: signals.split.columns(0..<inner), into: dx, reversed: index > 0,
-                masked: masked, signals.directions[index], scratch.direction,
-                weights.directions[index], slopes: slopes.directions[index], p,
-                gradient: gradient, work)
+                scratch.dy.rows(rows), x: x.rows(rows), into: dx.rows(rows), reversed: index > 0,
+                masked: masked.within(rows), signals.directions[index].rows(rows),
+                scratch.direction.rows(rows), weights.directions[index],
+                slopes: slopes.directions[index], p, gradient: gradient, work)
         }
         masked.clear(dx, work)
-        work.multiply(
-            scratch.dsplit, u, into: input.panel(in: gradient), transposeA: true, beta: 1)
-        work.multiply(scratch.dsplit, input.panel(in: p), into: du)
+        inputBackward(u, into: du, own, scratch, p, gradient, work)
+    }
+
+    /// The adjoint of the map into signal and gate, whose rows `own` alone have slopes of the gate.
+    private func inputBackward<S>(
+        _ u: Panel, into du: Panel, _ own: Range<Int>, _ scratch: MambaScratch, _ p: Panel,
+        _ gradient: Panel, _ work: Workspace<S>
+    ) {
+        let (weight, dweight) = (input.panel(in: p), input.panel(in: gradient))
+        if own.count == u.rows {
+            work.product(scratch.dsplit, u, into: dweight, transposeA: true, adding: true)
+            work.product(scratch.dsplit, weight, into: du)
+            return
+        }
+        let dx = scratch.dsplit.columns(0..<inner)
+        let dz = scratch.dsplit.columns(inner..<2 * inner).rows(own)
+        work.product(dx, u, into: dweight.rows(0..<inner), transposeA: true, adding: true)
+        work.product(
+            dz, u.rows(own), into: dweight.rows(inner..<2 * inner), transposeA: true, adding: true)
+        work.product(dx, weight.rows(0..<inner), into: du)
+        work.product(dz, weight.rows(inner..<2 * inner), into: du.rows(own), adding: true)
     }
 
     /// Adds what `slopes` has gathered to the gradient.

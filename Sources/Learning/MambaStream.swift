@@ -43,7 +43,7 @@ package final class MambaStream<S: Scalar> {
             bias: direction.convolution.bias.panel(in: parameters), into: convolved)
         let own = signals.directions[0]
         work.copy(convolved.row(taps - 1), to: own.convolved)
-        direction.select(own, parameters, work)
+        direction.select(own, weights.directions[0], parameters, work)
         work.scan(
             direction.inputs(own), a: weights.directions[0].a,
             d: direction.skip.panel(in: parameters), into: signals.y,

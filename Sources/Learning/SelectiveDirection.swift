@@ -19,6 +19,15 @@ package struct MaskedRows: Sendable, Equatable {
     /// How many rows are passed over.
     package var count: Int { first.count + second.count }
 
+    /// The masked ones of some rows, counted from the first of those.
+    func within(_ rows: Range<Int>) -> MaskedRows {
+        func part(_ range: Range<Int>) -> Range<Int> {
+            let inside = range.clamped(to: rows)
+            return inside.lowerBound - rows.lowerBound..<inside.upperBound - rows.lowerBound
+        }
+        return MaskedRows(part(first), part(second))
+    }
+
     /// Sets the masked rows of a signal to 0.
     package func clear<S>(_ panel: Panel, _ work: Workspace<S>) {
         for range in [first, second] where !range.isEmpty { work.fill(panel.rows(range)) }
@@ -39,6 +48,9 @@ package struct SelectiveDirection: Sendable {
     package let states: Int
     package let taps: Int
     package let rank: Int
+
+    /// Columns of what the signal is mapped to, with those that fill up the last sixteen.
+    var projected: Int { (rank + 2 * states + 15) / 16 * 16 }
 
     package init(
         _ layout: inout ParameterLayout, inner: Int, states: Int, taps: Int, rank: Int
@@ -80,17 +92,27 @@ package struct SelectiveDirection: Sendable {
 package struct DirectionWeights: Sendable {
     let taps: Panel  // [taps, inner]
     let a: Panel  // [inner, states]
-    let spare: Panel  // [inner, max(taps, states)]
+    let step: Panel  // [rank, inner]
+    /// Of the weights, with columns of zeros up to a multiple of sixteen: `[inner, projected]`.
+    let projection: Panel?
+    /// For a gradient's way back.
+    let spare: Panel?  // [1, inner·max(taps, rank)]
 
-    package init(_ layout: inout WorkspaceLayout, _ direction: SelectiveDirection) {
-        taps = layout.reserve(direction.taps, direction.inner)
-        a = layout.reserve(direction.inner, direction.states)
-        spare = layout.reserve(1, direction.inner * max(direction.taps, direction.states))
+    package init(
+        _ layout: inout WorkspaceLayout, _ direction: SelectiveDirection, isGradient: Bool
+    ) {
+        let inner = direction.inner
+        taps = layout.reserve(direction.taps, inner)
+        a = layout.reserve(inner, direction.states)
+        step = layout.reserve(direction.rank, inner)
+        projection = isGradient ? nil : layout.reserve(inner, direction.projected)
+        spare =
+            isGradient ? layout.reserve(1, inner * max(direction.taps, direction.rank)) : nil
     }
 
     /// Before gradients are added.
     func clear<S>(_ work: Workspace<S>) {
-        for panel in [taps, a] { work.fill(panel) }
+        for panel in [taps, a, step] { work.fill(panel) }
     }
 }
 
@@ -98,7 +120,7 @@ package struct DirectionWeights: Sendable {
 package struct DirectionSignals: Sendable {
     let convolved: Panel  // [time, inner], before SiLU
     let x: Panel  // [time, inner]
-    let projected: Panel  // [time, rank + 2·states]
+    let projected: Panel  // [time, rank + 2·states and what fills it up]
     let before: Panel  // [time, inner], step widths before softplus
     let delta: Panel  // [time, inner]
     let kept: Panel?  // states, see `Workspace.scan`
@@ -116,12 +138,29 @@ package struct DirectionSignals: Sendable {
         delta = layout.reserve(time, inner)
         convolved = training ? layout.reserve(time, inner) : x
         before = training ? layout.reserve(time, inner) : delta
-        projected = layout.reserve(time, direction.rank + 2 * direction.states)
+        projected = layout.reserve(time, direction.projected)
         kept =
             training
             ? layout.reserve(
                 ScanExtent.keptCount(length: time),
                 direction.states * ScanExtent.width(channels: inner)) : nil
+    }
+}
+
+extension DirectionSignals {
+    /// The same for some points in time.
+    func rows(_ range: Range<Int>) -> DirectionSignals {
+        DirectionSignals(
+            convolved: convolved.rows(range), x: x.rows(range), projected: projected.rows(range),
+            before: before.rows(range), delta: delta.rows(range),
+            kept: kept.map { $0.rows(0..<ScanExtent.keptCount(length: range.count)) })
+    }
+
+    private init(
+        convolved: Panel, x: Panel, projected: Panel, before: Panel, delta: Panel, kept: Panel?
+    ) {
+        (self.convolved, self.x, self.projected) = (convolved, x, projected)
+        (self.before, self.delta, self.kept) = (before, delta, kept)
     }
 }
 
@@ -146,10 +185,28 @@ package struct DirectionScratch: Sendable {
     }
 }
 
+extension DirectionScratch {
+    /// The same for some points in time.
+    func rows(_ range: Range<Int>) -> DirectionScratch {
+        DirectionScratch(
+            state: state, scan: scan, dx: dx.rows(range), ddelta: ddelta.rows(range),
+            dprojected: dprojected.rows(range))
+    }
+
+    private init(state: Panel, scan: Panel, dx: Panel, ddelta: Panel, dprojected: Panel) {
+        (self.state, self.scan) = (state, scan)
+        (self.dx, self.ddelta, self.dprojected) = (dx, ddelta, dprojected)
+    }
+}
+
 extension SelectiveDirection {
     /// Makes what follows from the weights alone: A, and the taps side by side.
     package func prepare<S>(_ weights: DirectionWeights, _ p: Panel, _ work: Workspace<S>) {
         work.transpose(convolution.weight.panel(in: p), into: weights.taps)
+        work.transpose(step.weight.panel(in: p), into: weights.step)
+        if let target = weights.projection {
+            work.transpose(projection.panel(in: p), into: target)
+        }
         work.negativeExponential(logarithm.panel(in: p), into: weights.a)
     }
 
@@ -175,7 +232,7 @@ extension SelectiveDirection {
             x, weights: weights.taps, bias: convolution.bias.panel(in: p), into: signals.convolved,
             reversed: reversed)
         work.fill(scratch.state)
-        select(signals, p, work)
+        select(signals, weights, p, work)
         masked.clear(signals.delta, work)
         work.scan(
             inputs(signals), a: weights.a, d: skip.panel(in: p), into: y, adding: adding,
@@ -183,13 +240,15 @@ extension SelectiveDirection {
     }
 
     /// From the convolved signal to all that the scan takes.
-    func select<S>(_ signals: DirectionSignals, _ p: Panel, _ work: Workspace<S>) {
+    func select<S>(
+        _ signals: DirectionSignals, _ weights: DirectionWeights, _ p: Panel, _ work: Workspace<S>
+    ) {
+        guard let projection = weights.projection else {
+            preconditionFailure("SelectiveDirection: a gradient for weights")
+        }
         work.apply(.silu, signals.convolved, into: signals.x)
-        work.multiply(
-            signals.x, projection.panel(in: p), into: signals.projected, transposeB: true)
-        work.multiply(
-            signals.projected.columns(0..<rank), step.weight.panel(in: p), into: signals.before,
-            transposeB: true)
+        work.product(signals.x, projection, into: signals.projected)
+        work.product(signals.projected.columns(0..<rank), weights.step, into: signals.before)
         work.biasSoftplus(signals.before, bias: step.bias.panel(in: p), into: signals.delta)
     }
 
@@ -232,7 +291,7 @@ extension SelectiveDirection {
             da: slopes.a, dd: skip.panel(in: gradient), dstate: scratch.state,
             scratch: scratch.scan, reversed: reversed)
         masked.clear(scratch.ddelta, work)
-        selectBackward(signals, scratch, p, gradient, work)
+        selectBackward(signals, scratch, slopes, p, gradient, work)
         work.depthwiseBackward(
             x, weights: weights.taps, dy: scratch.dx, into: dx, dweights: slopes.taps,
             dbias: convolution.bias.panel(in: gradient), reversed: reversed)
@@ -240,30 +299,36 @@ extension SelectiveDirection {
 
     /// The adjoint of `select`: the gradient of the convolved signal takes the place of dx.
     private func selectBackward<S>(
-        _ signals: DirectionSignals, _ scratch: DirectionScratch, _ p: Panel, _ gradient: Panel,
-        _ work: Workspace<S>
+        _ signals: DirectionSignals, _ scratch: DirectionScratch, _ slopes: DirectionWeights,
+        _ p: Panel, _ gradient: Panel, _ work: Workspace<S>
     ) {
         let (dbefore, dprojected) = (scratch.ddelta, scratch.dprojected)
         work.applyBackward(.softplus, signals.before, scratch.ddelta, into: dbefore)
         work.addColumnSums(dbefore, to: step.bias.panel(in: gradient))
-        work.multiply(
-            dbefore, signals.projected.columns(0..<rank), into: step.weight.panel(in: gradient),
-            transposeA: true, beta: 1)
-        work.multiply(dbefore, step.weight.panel(in: p), into: dprojected.columns(0..<rank))
-        work.multiply(
-            dprojected, signals.x, into: projection.panel(in: gradient), transposeA: true, beta: 1)
-        work.multiply(dprojected, projection.panel(in: p), into: scratch.dx, beta: 1)
+        work.product(
+            signals.projected.columns(0..<rank), dbefore, into: slopes.step, transposeA: true,
+            adding: true)
+        work.product(dbefore, step.weight.panel(in: p), into: dprojected.columns(0..<rank))
+        work.product(
+            dprojected, signals.x, into: projection.panel(in: gradient), transposeA: true,
+            adding: true)
+        work.product(dprojected, projection.panel(in: p), into: scratch.dx, adding: true)
         work.applyBackward(.silu, signals.convolved, scratch.dx, into: scratch.dx)
     }
 
-    /// Adds what `slopes` has gathered to the gradients of convolution and A.
+    /// Adds what `slopes` has gathered to the gradients of convolution, step widths and A.
     package func finish<S>(
         _ slopes: DirectionWeights, _ weights: DirectionWeights, gradient: Panel,
         _ work: Workspace<S>
     ) {
-        let taps = slopes.spare.columns(0..<inner * taps).reshaped(inner, taps)
-        work.transpose(slopes.taps, into: taps)
-        work.add(taps, to: convolution.weight.panel(in: gradient))
+        guard let spare = slopes.spare else {
+            preconditionFailure("SelectiveDirection: weights for a gradient")
+        }
+        for (own, slot) in [(slopes.taps, convolution.weight), (slopes.step, step.weight)] {
+            let turned = spare.columns(0..<own.count).reshaped(own.columns, own.rows)
+            work.transpose(own, into: turned)
+            work.add(turned, to: slot.panel(in: gradient))
+        }
         work.multiplyElements(
             slopes.a, weights.a, into: logarithm.panel(in: gradient), adding: true)
     }

@@ -3,9 +3,9 @@ package import Tensors
 /// A convolution over time with steps, `y[t, o] = b[o] + Σ_{k,c} w[o, c, k]·x[t·stride + k − padding, c]`,
 /// on `[time, channel]`.
 ///
-/// Points in time that lie side by side are one row of a matrix product as they stand: nothing is
-/// copied. Rows of a matrix must not overlap, so that there are as many products as pieces of `taps`
-/// points overlap.
+/// Points in time that lie side by side are one row of a matrix product as they stand, and rows may
+/// overlap: nothing is copied. The gradient of the input is written by as many products as pieces of
+/// `taps` points overlap, since there they must not.
 ///
 /// - Source: models/layers.md §1.
 package struct StridedConvolution: Sendable {
@@ -44,30 +44,48 @@ package struct StridedConvolution: Sendable {
     /// The part of a padded input that holds the signal.
     package func inside(_ padded: Panel) -> Panel { padded.rows(padding..<padded.rows - padding) }
 
-    /// The weights as the products take them, `[outputs, taps·inputs]`.
-    package func reserveWeights(_ layout: inout WorkspaceLayout) -> Panel {
-        layout.reserve(outputs, taps * inputs)
+    /// What follows from the weights alone: as the products of either direction take them.
+    package struct Weights: Sendable {
+        let forward: Panel  // [taps·inputs, outputs]
+        let backward: Panel  // [outputs, taps·inputs]
+
+        package init(_ layout: inout WorkspaceLayout, _ layer: StridedConvolution) {
+            forward = layout.reserve(layer.taps * layer.inputs, layer.outputs)
+            backward = layout.reserve(layer.outputs, layer.taps * layer.inputs)
+        }
     }
 
-    /// Fills what `reserveWeights` gave.
-    package func prepare<S>(_ weights: Panel, _ p: Panel, _ work: Workspace<S>) {
+    /// The gradient of the weights as the products give it.
+    package struct Slopes: Sendable {
+        let sum: Panel  // [outputs, taps·inputs]
+        let spare: Panel  // as `sum`
+
+        package init(_ layout: inout WorkspaceLayout, _ layer: StridedConvolution) {
+            sum = layout.reserve(layer.outputs, layer.taps * layer.inputs)
+            spare = layout.reserve(layer.outputs, layer.taps * layer.inputs)
+        }
+
+        /// Before gradients are added.
+        package func clear<S>(_ work: Workspace<S>) { work.fill(sum) }
+    }
+
+    /// Fills what follows from the weights.
+    package func prepare<S>(_ weights: Weights, _ p: Panel, _ work: Workspace<S>) {
         let source = weight.panel(in: p)
         for output in 0..<outputs {
             work.transpose(
                 source.row(output).reshaped(inputs, taps),
-                into: weights.row(output).reshaped(taps, inputs))
+                into: weights.backward.row(output).reshaped(taps, inputs))
         }
+        work.transpose(weights.backward, into: weights.forward)
     }
 
     /// padded `[time + 2·padding, inputs]` → y `[length, outputs]`.
     package func forward<S>(
-        _ padded: Panel, into y: Panel, _ weights: Panel, _ p: Panel, _ work: Workspace<S>
+        _ padded: Panel, into y: Panel, _ weights: Weights, _ p: Panel, _ work: Workspace<S>
     ) {
         y.expect(length(of: padded.rows - 2 * padding), outputs)
-        for phase in 0..<phases(of: y.rows) {
-            let (pieces, target) = matrices(padded, y, phase)
-            work.multiply(pieces, weights, into: target, transposeB: true)
-        }
+        work.productOfPieces(padded, length: taps, every: stride, weights.forward, into: y)
         if let bias { work.addRow(bias.panel(in: p), to: y) }
     }
 
@@ -78,45 +96,34 @@ package struct StridedConvolution: Sendable {
     ///   - padded: What `forward` was given.
     ///   - dpadded: Of the same extents.
     ///   - weights: What `prepare` made.
-    ///   - dweights: Its gradient, which is added to; see `finish`.
+    ///   - slopes: Added to; see `finish`.
     ///   - gradient: Of all parameters.
     ///   - work: The memory of all panels.
     package func backward<S>(
-        _ dy: Panel, padded: Panel, into dpadded: Panel?, _ weights: Panel, dweights: Panel,
+        _ dy: Panel, padded: Panel, into dpadded: Panel?, _ weights: Weights, slopes: Slopes,
         gradient: Panel, _ work: Workspace<S>
     ) {
-        for phase in 0..<phases(of: dy.rows) {
-            let (pieces, slopes) = matrices(padded, dy, phase)
-            work.multiply(slopes, pieces, into: dweights, transposeA: true, beta: 1)
-            guard let dpadded else { continue }
-            work.multiply(slopes, weights, into: matrices(dpadded, dy, phase).pieces, beta: 1)
-        }
+        work.addProductWithPieces(dy, padded, length: taps, every: stride, to: slopes.sum)
         if let bias { work.addColumnSums(dy, to: bias.panel(in: gradient)) }
+        guard let dpadded else { return }
+        let phases = min(dy.rows, (taps + stride - 1) / stride)
+        for phase in 0..<phases {
+            let count = (dy.rows - phase + phases - 1) / phases
+            let pieces = dpadded.pieces(
+                count, length: taps, every: max(taps, phases * stride), from: phase * stride)
+            work.product(
+                dy.rows(count, every: phases, from: phase), weights.backward, into: pieces,
+                adding: true)
+        }
     }
 
-    /// Adds the gradient of the prepared weights to that of the parameter; `spare` is as large.
-    package func finish<S>(
-        _ dweights: Panel, spare: Panel, gradient: Panel, _ work: Workspace<S>
-    ) {
+    /// Adds what `slopes` has gathered to the gradient of the weights.
+    package func finish<S>(_ slopes: Slopes, gradient: Panel, _ work: Workspace<S>) {
         for output in 0..<outputs {
             work.transpose(
-                dweights.row(output).reshaped(taps, inputs),
-                into: spare.row(output).reshaped(inputs, taps))
+                slopes.sum.row(output).reshaped(taps, inputs),
+                into: slopes.spare.row(output).reshaped(inputs, taps))
         }
-        work.add(spare, to: weight.panel(in: gradient))
-    }
-
-    /// How many pieces of `taps` points a point in time lies in.
-    private func phases(of length: Int) -> Int { min(length, (taps + stride - 1) / stride) }
-
-    /// Every `phases`-th piece of the input, and the outputs that it gives.
-    private func matrices(_ padded: Panel, _ y: Panel, _ phase: Int) -> (pieces: Panel, y: Panel) {
-        let phases = phases(of: y.rows)
-        let count = (y.rows - phase + phases - 1) / phases
-        return (
-            padded.pieces(
-                count, length: taps, every: max(taps, phases * stride), from: phase * stride),
-            y.rows(count, every: phases, from: phase)
-        )
+        work.add(slopes.spare, to: weight.panel(in: gradient))
     }
 }

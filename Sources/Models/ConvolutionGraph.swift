@@ -88,30 +88,20 @@ struct GraphRecord: Sendable {
     }
 }
 
-/// Prepared weights of a graph, or their gradients.
-struct GraphWeights: Sendable {
-    let units: [Panel]
-
-    init(_ layout: inout WorkspaceLayout, _ graph: ConvolutionGraph) {
-        units = graph.units.map { $0.convolution.reserveWeights(&layout) }
-    }
-}
-
 /// The memory of a graph that all recordings share.
 struct GraphMemory: Sendable {
-    let weights: GraphWeights
-    let norms: [BatchNormMemory]
-    /// Of every share of a batch.
-    let slopes: [GraphWeights]
-    let spares: [GraphWeights]
+    let weights: [StridedConvolution.Weights]  // of units
+    let norms: [BatchNormMemory]  // of units
+    let slopes: [[StridedConvolution.Slopes]]  // of every share of a batch, of units
 
     init(
         _ layout: inout WorkspaceLayout, _ graph: ConvolutionGraph, records: Int, shares: Int
     ) {
-        weights = GraphWeights(&layout, graph)
+        weights = graph.units.map { StridedConvolution.Weights(&layout, $0.convolution) }
         norms = graph.units.map { BatchNormMemory(&layout, $0.norm, records: records) }
-        slopes = (0..<shares).map { _ in GraphWeights(&layout, graph) }
-        spares = (0..<shares).map { _ in GraphWeights(&layout, graph) }
+        slopes = (0..<shares).map { _ in
+            graph.units.map { StridedConvolution.Slopes(&layout, $0.convolution) }
+        }
     }
 }
 
@@ -119,7 +109,7 @@ extension ConvolutionGraph {
     /// Makes what follows from the weights alone.
     func prepare<S>(_ memory: GraphMemory, _ p: Panel, _ work: Workspace<S>) {
         for (index, unit) in units.enumerated() {
-            unit.convolution.prepare(memory.weights.units[index], p, work)
+            unit.convolution.prepare(memory.weights[index], p, work)
         }
     }
 
@@ -143,7 +133,7 @@ extension ConvolutionGraph {
         let unit = units[index]
         unit.convolution.forward(
             padded(unit.source, by: unit.convolution.padding, of: record.nodes),
-            into: record.raw[index], memory.weights.units[index], p, work)
+            into: record.raw[index], memory.weights[index], p, work)
         guard measured else { return }
         unit.norm.measure(record.raw[index], record: number, memory.norms[index], work)
     }
@@ -190,13 +180,13 @@ extension ConvolutionGraph {
         unit.convolution.backward(
             slopes, padded: padded(unit.source, by: padding, of: record.nodes),
             into: intoSource ? padded(unit.source, by: padding, of: record.slopes) : nil,
-            memory.weights.units[index], dweights: memory.slopes[share].units[index],
+            memory.weights[index], slopes: memory.slopes[share][index],
             gradient: gradient, work)
     }
 
     /// Before the gradients of a share are added.
     func clear<S>(share: Int, _ memory: GraphMemory, _ work: Workspace<S>) {
-        for panel in memory.slopes[share].units { work.fill(panel) }
+        for slopes in memory.slopes[share] { slopes.clear(work) }
     }
 
     /// Adds the gradients of a share's prepared weights to those of the parameters.
@@ -204,9 +194,7 @@ extension ConvolutionGraph {
         share: Int, _ memory: GraphMemory, gradient: Panel, _ work: Workspace<S>
     ) {
         for (index, unit) in units.enumerated() {
-            unit.convolution.finish(
-                memory.slopes[share].units[index], spare: memory.spares[share].units[index],
-                gradient: gradient, work)
+            unit.convolution.finish(memory.slopes[share][index], gradient: gradient, work)
         }
     }
 }

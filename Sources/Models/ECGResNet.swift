@@ -142,7 +142,9 @@ struct MeanBody: RecordingBody {
 
     let features: Int
 
-    func makeWeights(_ layout: inout WorkspaceLayout) -> Nothing { Nothing() }
+    func makeWeights(_ layout: inout WorkspaceLayout, isGradient: Bool) -> Nothing {
+        Nothing()
+    }
     func makeScratch(_ layout: inout WorkspaceLayout, training: Bool) -> Nothing { Nothing() }
     func prepare<S>(_ weights: Nothing, _ p: Panel, _ work: Workspace<S>) {}
     func clear<S>(_ slopes: Nothing, _ work: Workspace<S>) {}

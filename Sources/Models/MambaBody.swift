@@ -63,8 +63,8 @@ struct MambaBody: RecordingBody {
 
     // MARK: Memory
 
-    func makeWeights(_ layout: inout WorkspaceLayout) -> [MambaWeights] {
-        blocks.map { MambaWeights(&layout, $0.mixer) }
+    func makeWeights(_ layout: inout WorkspaceLayout, isGradient: Bool) -> [MambaWeights] {
+        blocks.map { MambaWeights(&layout, $0.mixer, isGradient: isGradient) }
     }
 
     func makeScratch(_ layout: inout WorkspaceLayout, training: Bool) -> Scratch {
@@ -108,11 +108,21 @@ struct MambaBody: RecordingBody {
         return random.uniform() < rate ? 0 : 1 / (1 - rate)
     }
 
-    private func dropout(_ block: Int, _ place: RecordingPlace) -> Dropout? {
+    private func dropout(_ block: Int, _ place: RecordingPlace, _ rows: Range<Int>) -> Dropout? {
         guard let key = place.dropoutKey, configuration.dropout > 0 else { return nil }
         var random = RandomStream(seed: key).stream(UInt64(blocks.count + block))
         return Dropout(key: random.next(), probability: configuration.dropout)
-            .from(place.number * configuration.rows * configuration.width)
+            .from((place.number * configuration.rows + rows.lowerBound) * configuration.width)
+    }
+
+    /// The only row that is needed of what a block gives: that of the class token, behind the last.
+    private func wanted(_ block: Int) -> Int? {
+        block == blocks.count - 1 ? configuration.classRow : nil
+    }
+
+    /// Rows of a block's output that are needed.
+    private func rows(_ block: Int) -> Range<Int> {
+        wanted(block).map { $0..<$0 + 1 } ?? 0..<configuration.rows
     }
 
     /// Rows that stand for padding.
@@ -141,12 +151,12 @@ extension MambaBody {
             block.norm.forward(
                 rows: r, into: scratch.normed[kept], rate: scratch.rates[kept], p, work)
             block.mixer.forward(
-                scratch.normed[kept], into: scratch.out, masked: masked, scratch.signals[kept],
-                scratch.mixer, weights[index], p, work)
-            if let dropout = dropout(index, place) {
-                work.dropout(scratch.out, into: scratch.out, dropout)
-            }
-            work.add(scratch.out, to: next, times: S(factor))
+                scratch.normed[kept], into: scratch.out, wanted: wanted(index), masked: masked,
+                scratch.signals[kept], scratch.mixer, weights[index], p, work)
+            let rows = rows(index)
+            let out = scratch.out.rows(rows)
+            if let dropout = dropout(index, place, rows) { work.dropout(out, into: out, dropout) }
+            work.add(out, to: next.rows(rows), times: S(factor))
         }
         pool(scratch, into: features, masked, p, work)
     }
@@ -199,13 +209,16 @@ extension MambaBody {
         for index in blocks.indices.reversed() {
             let factor = factor(index, place)
             guard factor > 0 else { continue }
-            work.combine(S(factor), scratch.slopes, 0, scratch.dout)
-            if let dropout = dropout(index, place) {
-                work.dropout(scratch.dout, into: scratch.dout, dropout)
+            let rows = rows(index)
+            let dout = scratch.dout.rows(rows)
+            work.combine(S(factor), scratch.slopes.rows(rows), 0, dout)
+            if let dropout = dropout(index, place, rows) {
+                work.dropout(dout, into: dout, dropout)
             }
             blocks[index].mixer.backward(
-                scratch.dout, u: scratch.normed[index], into: scratch.dout, masked: masked,
-                scratch.signals[index], scratch.mixer, weights[index], slopes: slopes[index], p,
+                scratch.dout, u: scratch.normed[index], into: scratch.dout,
+                wanted: wanted(index), masked: masked, scratch.signals[index], scratch.mixer,
+                weights[index], slopes: slopes[index], p,
                 gradient: gradient, work)
             blocks[index].norm.backward(
                 scratch.dout, rows: scratch.residuals[index], rate: scratch.rates[index],

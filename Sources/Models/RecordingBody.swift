@@ -22,7 +22,7 @@ protocol RecordingBody: Sendable {
     /// How many numbers the head sees.
     var features: Int { get }
 
-    func makeWeights(_ layout: inout WorkspaceLayout) -> Weights
+    func makeWeights(_ layout: inout WorkspaceLayout, isGradient: Bool) -> Weights
     func makeScratch(_ layout: inout WorkspaceLayout, training: Bool) -> Scratch
     func prepare<S>(_ weights: Weights, _ p: Panel, _ work: Workspace<S>)
     /// Before gradients are added.
@@ -96,8 +96,8 @@ struct GraphPassMemory<Body: RecordingBody>: Sendable {
         records = (0..<(training ? max(batch, threads) : threads)).map { _ in
             GraphRecord(&layout, network.graph, training: training)
         }
-        body = network.body.makeWeights(&layout)
-        bodySlopes = (0..<shares).map { _ in network.body.makeWeights(&layout) }
+        body = network.body.makeWeights(&layout, isGradient: false)
+        bodySlopes = (0..<shares).map { _ in network.body.makeWeights(&layout, isGradient: true) }
         scratch = (0..<threads).map { _ in network.body.makeScratch(&layout, training: training) }
         features = (0..<threads).map { _ in
             layout.reserve(1, network.body.features + sizes.extra)

@@ -3,6 +3,11 @@ internal import CKernels
 /// Loops over signals `[time, channel]` in C, by type of number; see `Kernels`. Distances between rows
 /// are in numbers.
 package protocol RowKernels {
+    /// `c (+)= a·b`; element i, k of a lies at `i·rowA + k·stepA`, and its rows may overlap.
+    @unsafe static func product(
+        _ rows: Int, _ columns: Int, _ inner: Int, _ a: UnsafePointer<Self>, rowA: Int, stepA: Int,
+        _ b: UnsafePointer<Self>, stepB: Int, into c: UnsafeMutablePointer<Self>, stepC: Int,
+        adding: Bool)
     /// y_t = bias + Σ_k w_k·x_{t−taps+1+k}, channel by channel; steps may be below zero.
     @unsafe static func depthwise(
         _ length: Int, _ channels: Int, _ taps: Int, _ x: UnsafePointer<Self>, stepX: Int,
@@ -68,6 +73,16 @@ package protocol RowKernels {
 }
 
 extension Float: RowKernels {
+    /// Forwards to `ck_product_f32`.
+    @unsafe package static func product(
+        _ rows: Int, _ columns: Int, _ inner: Int, _ a: UnsafePointer<Float>, rowA: Int, stepA: Int,
+        _ b: UnsafePointer<Float>, stepB: Int, into c: UnsafeMutablePointer<Float>, stepC: Int,
+        adding: Bool
+    ) {
+        unsafe ck_product_f32(
+            rows, columns, inner, a, rowA, stepA, b, stepB, c, stepC, adding ? 1 : 0)
+    }
+
     /// Forwards to `ck_depthwise_f32`.
     @unsafe package static func depthwise(
         _ length: Int, _ channels: Int, _ taps: Int, _ x: UnsafePointer<Float>, stepX: Int,
@@ -189,6 +204,16 @@ extension Float: RowKernels {
 }
 
 extension Double: RowKernels {
+    /// Forwards to `ck_product_f64`.
+    @unsafe package static func product(
+        _ rows: Int, _ columns: Int, _ inner: Int, _ a: UnsafePointer<Double>, rowA: Int,
+        stepA: Int, _ b: UnsafePointer<Double>, stepB: Int, into c: UnsafeMutablePointer<Double>,
+        stepC: Int, adding: Bool
+    ) {
+        unsafe ck_product_f64(
+            rows, columns, inner, a, rowA, stepA, b, stepB, c, stepC, adding ? 1 : 0)
+    }
+
     /// Forwards to `ck_depthwise_f64`.
     @unsafe package static func depthwise(
         _ length: Int, _ channels: Int, _ taps: Int, _ x: UnsafePointer<Double>, stepX: Int,

@@ -150,12 +150,15 @@ extension Workspace {
 }
 
 extension Workspace {
-    /// y is x with rows and columns exchanged; x may have gaps.
+    /// y is x with rows and columns exchanged, and 0 in the columns that it has beyond; x may have
+    /// gaps.
     package func transpose(_ x: Panel, into y: Panel) {
-        y.expect(x.columns, x.rows)
+        precondition(
+            y.rows == x.columns && y.columns >= x.rows,
+            "transpose: \(x.rows)×\(x.columns) into \(y.rows)×\(y.columns)")
         guard x.count > 0 else { return }
         unsafe S.toLanes(
-            x.rows, x.columns, pointer(x), stride: x.stride, lanes: x.rows, into: dense(y))
+            x.rows, x.columns, pointer(x), stride: x.stride, lanes: y.columns, into: dense(y))
     }
 
     /// `y = −exp(x)`, by the library's exponential: for parameters.

@@ -71,25 +71,26 @@ import Testing
         let (x, dx) = (plan.reserve(rows, layer.inputs), plan.reserve(rows, layer.inputs))
         let y = plan.reserve(layer.length(of: time), layer.outputs)
         let (p, gradient) = (plan.reserve(1, layout.count), plan.reserve(1, layout.count))
-        let weights = (0..<3).map { _ in layer.reserveWeights(&plan) }
+        let weights = StridedConvolution.Weights(&plan, layer)
+        let sums = StridedConvolution.Slopes(&plan, layer)
         let work = Workspace<S>(plan)
         work.load(p, from: try Parameters<S>(layout, from: golden.checkpoint).values)
-        layer.prepare(weights[0], p, work)
+        layer.prepare(weights, p, work)
         let (inputs, slopes): (Tensor<S>, Tensor<S>) = (
             try golden.tensor("in/x"), try golden.tensor("up/y")
         )
         var (outputs, received): ([S], [S]) = ([], [])
         for record in 0..<golden.integer("batch") {
             work.load(layer.inside(x), from: inputs.values, at: record * time * layer.inputs)
-            layer.forward(x, into: y, weights[0], p, work)
+            layer.forward(x, into: y, weights, p, work)
             outputs += work.values(y)
             work.load(y, from: slopes.values, at: record * y.count)
             work.fill(dx)
             layer.backward(
-                y, padded: x, into: dx, weights[0], dweights: weights[1], gradient: gradient, work)
+                y, padded: x, into: dx, weights, slopes: sums, gradient: gradient, work)
             received += work.values(layer.inside(dx))
         }
-        layer.finish(weights[1], spare: weights[2], gradient: gradient, work)
+        layer.finish(sums, gradient: gradient, work)
         #expect(try golden.excess(of: Tensor(slopes.shape, outputs), over: "out/y") <= 1)
         #expect(try golden.excess(of: Tensor(inputs.shape, received), over: "grad/in/x") <= 1)
         for slot in layout.slots {

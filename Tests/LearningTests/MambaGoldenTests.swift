@@ -145,7 +145,9 @@ private final class MambaRun<S: Scalar> {
         )
         signals = MambaSignals(&plan, block, time: time, training: true)
         scratch = MambaScratch(&plan, block, time: time, training: true)
-        (weights, slopes) = (MambaWeights(&plan, block), MambaWeights(&plan, block))
+        (weights, slopes) = (
+            MambaWeights(&plan, block), MambaWeights(&plan, block, isGradient: true)
+        )
         work = Workspace(plan)
     }
 

@@ -21,6 +21,19 @@ import Testing
     @Test func `a step of training allocates nothing on two threads`() async {
         await #expect(processExitsWith: .success) { countSteps(threads: 2) }
     }
+
+    @Test func `a step over recordings allocates nothing, on one thread and on two`() async {
+        await #expect(processExitsWith: .success) {
+            for threads in [1, 2] {
+                countRecordingSteps(ECGMamba(ECGMambaTests.configuration(.middle)), threads)
+                countRecordingSteps(
+                    ECGResNet(
+                        ECGResNetConfiguration(
+                            sizes: RecordingSizes(leads: 2, samples: 40, classes: 3),
+                            widths: [3, 5])), threads)
+            }
+        }
+    }
 }
 
 /// Traps unless some ten steps in a row allocate nothing: the first ones may, and so may the one in which
@@ -50,4 +63,30 @@ private func countSteps(threads: Int) {
         precondition(loss.isFinite)
     }
     precondition(quiet == 10, "steps allocate")
+}
+
+/// The same for a step of a network over recordings.
+private func countRecordingSteps(_ network: some RecordingNetwork, _ threads: Int) {
+    var random = RandomStream(seed: 1)
+    var parameters: Parameters<Float> = network.begin(&random)
+    var statistics: Parameters<Float> = network.beginStatistics()
+    var gradient = Parameters<Float>(zeros: network.layout)
+    var optimiser = AdamW<Float>(
+        network.layout, schedule: LearningRateSchedule(peak: 1e-3, steps: 100), weightDecay: 0.01)
+    let pass: any RecordingPass<Float> = network.makePass(
+        batch: 12, training: true, team: Team(threads: threads))
+    let batch: RecordingBatch<Float> = randomRecordings(network.sizes, count: 12, seed: 2)
+    var step = RecordingStep(positiveWeights: [1, 2, 3])
+    var quiet = 0
+    for _ in 0..<200 where quiet < 10 {
+        let before = allocation_count()
+        step.dropoutKey = random.next()
+        pass.load(batch, records: 0..<12)
+        pass.prepare(parameters, statistics: statistics)
+        let loss = pass.step(step, gradient: &gradient, statistics: &statistics)
+        _ = optimiser.update(&parameters, gradient)
+        quiet = allocation_count() == before ? quiet + 1 : 0
+        precondition(loss.isFinite)
+    }
+    precondition(quiet == 10, "steps over recordings allocate")
 }

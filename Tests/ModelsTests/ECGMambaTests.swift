@@ -218,3 +218,75 @@ private struct ECGCase<S: Scalar> {
         #expect(try golden.excess(of: dx, over: "grad/in/x") <= 1)
     }
 }
+
+extension ECGMambaTests {
+    @Test func `the tiny configuration agrees in either precision`() throws {
+        try checkDefault(Double.self)
+        try checkDefault(Float.self)
+    }
+
+    private func checkDefault<S: Scalar>(_: S.Type) throws {
+        let golden = try GoldenFile("ecg_default/ecg")
+        let run = try ECGCase<S>("ecg_default/ecg")
+        #expect(run.network.configuration.stem == ECGMambaConfiguration.tiny(classes: 26).stem)
+        let parameters = try Parameters<S>(run.network.layout, from: golden.checkpoint)
+        let pass: any RecordingPass<S> = run.network.makePass(
+            batch: 2, training: true, team: Team(threads: 2))
+        var statistics = try Parameters<S>(
+            run.network.statisticsLayout, from: golden.checkpoint, prefix: "buffer/")
+        var gradient = Parameters<S>(zeros: run.network.layout)
+        pass.prepare(parameters, statistics: statistics)
+        pass.load(run.batch, records: 0..<2)
+        var step = RecordingStep()
+        step.isFrozen = true
+        let loss = pass.step(step, gradient: &gradient, statistics: &statistics)
+        #expect(try golden.excess(of: pass.logits, over: "out/logits") <= 1)
+        #expect(try golden.excess(of: Tensor<S>([], [S(loss)]), over: "out/loss") <= 1)
+        for slot in run.network.layout.slots {
+            let norm = gradient[slot].values.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
+            let expected: Tensor<Double> = try golden.tensor("grad_norm/param/" + slot.name)
+            let allowed =
+                max(1e-6, 10 * golden.tolerance(of: S.self)) * max(expected.values[0], 1e-3)
+            #expect(abs(norm - expected.values[0]) <= allowed, "\(slot.name)")
+        }
+    }
+
+    @Test func `three steps of training agree with the reference`() throws {
+        try checkTraining(Double.self)
+        try checkTraining(Float.self)
+    }
+
+    private func checkTraining<S: Scalar>(_: S.Type) throws {
+        let golden = try GoldenFile("ecg_training/ecg")
+        let run = try ECGCase<S>("ecg_training/ecg")
+        var parameters = try Parameters<S>(run.network.layout, from: golden.checkpoint)
+        var statistics = try Parameters<S>(
+            run.network.statisticsLayout, from: golden.checkpoint, prefix: "buffer/")
+        var gradient = Parameters<S>(zeros: run.network.layout)
+        var optimiser = AdamW<S>(
+            run.network.layout, schedule: LearningRateSchedule(peak: 1e-3, steps: 40, floor: 1e-3),
+            weightDecay: 0.05)
+        let pass: any RecordingPass<S> = run.network.makePass(
+            batch: run.batch.count, training: true, team: Team(threads: 1))
+        pass.load(run.batch, records: 0..<run.batch.count)
+        var (losses, norms): ([S], [S]) = ([], [])
+        for _ in 0..<3 {
+            pass.prepare(parameters, statistics: statistics)
+            let step = RecordingStep(positiveWeights: run.positiveWeights)
+            losses.append(S(pass.step(step, gradient: &gradient, statistics: &statistics)))
+            norms.append(S(optimiser.update(&parameters, gradient).norm))
+        }
+        #expect(try golden.excess(of: Tensor([3], losses), over: "out/loss") <= 1)
+        #expect(try golden.excess(of: Tensor([3], norms), over: "out/norm") <= 1)
+        for slot in run.network.layout.slots {
+            let expected: Tensor<Double> = try golden.tensor("out/param/" + slot.name)
+            let worst = zip(parameters[slot].values, expected.values).map { abs(Double($0) - $1) }
+            let allowed = S.self == Float.self ? golden.stated("float32_parameter_absolute") : 1e-9
+            #expect(try #require(worst.max()) <= allowed, "\(slot.name)")
+        }
+        for slot in run.network.statisticsLayout.slots {
+            let excess = try golden.excess(of: statistics[slot], over: "out/buffer/" + slot.name)
+            #expect(excess <= 1, "\(slot.name)")
+        }
+    }
+}

@@ -73,6 +73,8 @@ private struct VariantRun<S: Scalar> {
         addStates(&results)
         addLayers(&results)
         addConvolutions(&results)
+        addScan(&results)
+        addRows(&results)
         return results
     }
 
@@ -190,6 +192,92 @@ private struct VariantRun<S: Scalar> {
         work.toBlock(rows, into: y.block(2))
         work.fromBlock(x.block(2), into: rows)
         results["rows and blocks"] = work.values(y.block(2)) + work.values(rows)
+    }
+
+    private func addScan(_ results: inout [String: [S]]) {
+        var memory = VariantMemory<S>()
+        let (channels, states) = (windows * 5 + 1, d)
+        let width = ScanExtent.width(channels: channels)
+        func signals() -> ScanSignals {
+            ScanSignals(
+                x: memory.plan.reserve(length, channels),
+                delta: memory.plan.reserve(length, channels),
+                b: memory.plan.reserve(length, states), c: memory.plan.reserve(length, states))
+        }
+        let (own, slopes) = (signals(), signals())
+        let (y, dy) = (memory.plan.reserve(length, channels), memory.plan.reserve(length, channels))
+        let (a, da) = (memory.plan.reserve(channels, states), memory.plan.reserve(channels, states))
+        let (skip, dskip) = (memory.plan.reserve(1, channels), memory.plan.reserve(1, channels))
+        let state = memory.plan.reserve(states, width)
+        let kept = memory.plan.reserve(ScanExtent.keptCount(length: length), states * width)
+        let scratch = memory.plan.reserve(
+            1, ScanExtent.scratch(channels: channels, states: states))
+        let work = memory.work()
+        for panel in [own.x, own.b, own.c, skip, y, dy] { memory.draw(panel, work) }
+        for (panel, sign) in [(own.delta, S(1)), (a, S(-1))] {
+            memory.draw(panel, work)
+            work.multiplyElements(panel, panel, into: panel)
+            work.combine(0, panel, sign, panel)
+        }
+        work.scan(
+            own, a: a, d: skip, into: y, adding: true, state: state, kept: kept, scratch: scratch)
+        results["scan"] = work.values(y) + work.values(state.columns(0..<channels))
+        work.fill(state, with: 0.5)
+        work.scanBackward(
+            own, a: a, d: skip, kept: kept, dy: dy, into: slopes, da: da, dd: dskip, dstate: state,
+            scratch: scratch)
+        for (name, panel) in [
+            ("x", slopes.x), ("delta", slopes.delta), ("b", slopes.b), ("c", slopes.c), ("a", da),
+            ("d", dskip), ("state", state.columns(0..<channels)),
+        ] { results["scan, adjoint of \(name)"] = work.values(panel) }
+    }
+
+    private func addRows(_ results: inout [String: [S]]) {
+        var memory = VariantMemory<S>()
+        let columns = windows * 5 + 2
+        let panels = (0..<4).map { _ in memory.plan.reserve(length, columns) }
+        let (taps, dtaps) = (memory.plan.reserve(4, columns), memory.plan.reserve(4, columns))
+        let rows = (0..<4).map { _ in memory.plan.reserve(1, columns) }
+        let (square, rate) = (memory.plan.reserve(columns, columns), memory.plan.reserve(1, length))
+        let work = memory.work()
+        for panel in panels + [taps, dtaps, square] + rows { memory.draw(panel, work) }
+        let (x, y, z, w) = (panels[0], panels[1], panels[2], panels[3])
+        work.product(x, square, into: y)
+        results["product"] = work.values(y)
+        work.product(x, y, into: square, transposeA: true, adding: true)
+        results["product, transposed and adding"] = work.values(square)
+        work.depthwise(x, weights: taps, bias: rows[0], into: z)
+        results["depthwise"] = work.values(z)
+        work.depthwiseBackward(x, weights: taps, dy: y, into: z, dweights: dtaps, dbias: rows[1])
+        results["depthwise, adjoint"] = [z, dtaps, rows[1]].flatMap { work.values($0) }
+        work.gate(x, by: y, times: 0.5, into: z)
+        results["gate"] = work.values(z)
+        work.gateBackward(x, by: y, times: 0.5, dy: z, into: z, dz: w)
+        results["gate, adjoint"] = work.values(z) + work.values(w)
+        work.biasSoftplus(w, bias: rows[0], into: z)
+        results["softplus"] = work.values(z)
+        for function in PointwiseFunction.allCases {
+            work.apply(function, x, into: z)
+            results["\(function)"] = work.values(z)
+            work.applyBackward(function, x, y, into: z)
+            results["\(function), adjoint"] = work.values(z)
+        }
+        work.normaliseRows(x, gain: rows[0], epsilon: 1e-5, into: z, rate: rate)
+        results["row norm"] = work.values(z)
+        work.normaliseRowsBackward(
+            x, gain: rows[0], rate: rate, dy: y, into: z, dgain: rows[2], adding: true)
+        results["row norm, adjoint"] = work.values(z) + work.values(rows[2])
+        work.addColumnSums(x, to: rows[1])
+        work.addColumnSquares(x, mean: rows[1], to: rows[2])
+        work.addColumnSlopes(x, mean: rows[0], dy: y, to: rows[1], along: rows[3])
+        results["column sums"] = rows.flatMap { work.values($0) }
+        work.scaleColumns(x, by: rows[0], plus: rows[3], and: y, rectified: true, into: z)
+        work.rectifyBackward(z, dy: y, into: w)
+        work.addRow(rows[0], to: w)
+        results["columns scaled"] = work.values(z) + work.values(w)
+        work.combineColumns(
+            x, mean: rows[0], dy: y, scale: rows[0], slope: rows[0], offset: rows[0], into: z)
+        results["columns combined"] = work.values(z)
     }
 
     private func addConvolutions(_ results: inout [String: [S]]) {

@@ -112,4 +112,6 @@ serve(
     {"sgemm": sgemm, "sgemm-openblas": sgemm_openblas, "fft-convolution": fft_convolution}
     | {"ridge-batch": ridge_batch, "ridge-each": ridge_each}
     | {name: reference(name) for name in ("spacetime_train", "spacetime_inference", "spacetime_inference_prepared")}
+    | {name: reference(name) for name in ("scan_forward_chunked", "scan_both_chunked")}
+    | {name: reference(name) for name in ("ecg_inference_1", "ecg_inference_32", "ecg_train_32")}
 )

@@ -37,6 +37,11 @@ size_t ck_scan_scratch(size_t channels, size_t states);
                                    const REAL *kept, const REAL *dy, REAL *dx, REAL *ddelta,       \
                                    REAL *da, REAL *db, REAL *dc, REAL *dd, REAL *dstate,           \
                                    REAL *scratch);                                                 \
+    /* c_{i,j} (+)= sum over k of a_{i,k} b_{k,j}: element i, k of a lies at i row_a + k step_a, */ \
+    /* rows of b and c lie step_b and step_c apart. Rows of a may overlap, those of c must not. */ \
+    void ck_product_##SUFFIX(size_t rows, size_t columns, size_t inner, const REAL *a,             \
+                             ptrdiff_t row_a, ptrdiff_t step_a, const REAL *b, ptrdiff_t step_b,   \
+                             REAL *c, ptrdiff_t step_c, int add);                                  \
     /* y_t = bias + sum over k of w_k x_{t-taps+1+k}, channel by channel; w `[tap, channel]`. */   \
     void ck_depthwise_##SUFFIX(size_t length, size_t channels, size_t taps, const REAL *x,         \
                                ptrdiff_t step_x, const REAL *w, const REAL *bias, REAL *y,         \
