@@ -27,6 +27,7 @@ typedef struct {
     ptrdiff_t step_x, step_delta, step_b, step_c;
     const REAL *a;  // [state, STRIP], times log2(e)
     const REAL *d;  // [STRIP]
+    ptrdiff_t ahead;  // Points in time back to the chunk that the adjoint takes next; 0 without one.
 } CK(strip);
 
 // The decays and inputs of G states over a chunk: y gets what they give.
@@ -117,7 +118,7 @@ static void CK(scan)(ck_scan_sizes z, const REAL *x, const REAL *delta, const RE
         for (ptrdiff_t e = 0; e < (ptrdiff_t)z.channels; e += STRIP) {
             CK(strip) s = {x + t * z.x + e, delta + t * z.delta + e, b + t * z.b, c + t * z.c,
                            z.x, z.delta, z.b, z.c, scratch + e * (ptrdiff_t)z.states,
-                           scratch + size + (size_t)e};
+                           scratch + size + (size_t)e, 0};
             REAL *out = y + t * z.y + e;
             const size_t count = z.channels - (size_t)e;
             if (count >= (size_t)STRIP) {
@@ -130,6 +131,7 @@ static void CK(scan)(ck_scan_sizes z, const REAL *x, const REAL *delta, const RE
             s.x = narrow.x;
             s.delta = narrow.delta;
             s.step_x = s.step_delta = STRIP;
+            s.ahead = 0;
             CK(scan_strip)(z.states, add, steps, &s, state + e, (ptrdiff_t)width, narrow.y, STRIP);
             CK(unwiden)(steps, count, narrow.y, out, z.y);
         }
@@ -155,6 +157,11 @@ INSIDE void CK(scan_tile_backward)(const int G, int first, size_t steps, size_t 
         const ptrdiff_t i = (ptrdiff_t)t;
         const CK(lanes) delta = READ(s.delta + i * s.step_delta);
         const CK(lanes) u = delta * READ(s.x + i * s.step_x);
+        if (first) {  // A row's line is used once in a chunk: nobody else sees it coming.
+            __builtin_prefetch(s.x + (i - s.ahead) * s.step_x);
+            __builtin_prefetch(s.delta + (i - s.ahead) * s.step_delta);
+            __builtin_prefetch(dy + (i - s.ahead) * step_y);
+        }
         UNROLLED for (int g = 0; g < G; g++) {
             const CK(lanes) decay = CK(power_of_two)(delta * a[g]);
             AT(decays + (i * STATES + g) * STRIP) = decay;
@@ -297,7 +304,7 @@ static void CK(scan_backward)(ck_scan_sizes z, const REAL *x, const REAL *delta,
         for (ptrdiff_t e = 0; e < (ptrdiff_t)z.channels; e += STRIP) {
             CK(strip) s = {x + t * z.x + e, delta + t * z.delta + e, b + t * z.b, c + t * z.c,
                            z.x, z.delta, z.b, z.c, scratch + e * (ptrdiff_t)z.states,
-                           scratch + size + (size_t)e};
+                           scratch + size + (size_t)e, start > 0 ? CHUNK : 0};
             const CK(slopes) sum = {both, pull, turn, das + e * (ptrdiff_t)z.states};
             const REAL *h = kept + index * size + (size_t)e, *own = dy + t * z.y + e;
             REAL *xs = dx + t * z.dx + e, *deltas = ddelta + t * z.ddelta + e;
@@ -314,6 +321,7 @@ static void CK(scan_backward)(ck_scan_sizes z, const REAL *x, const REAL *delta,
             s.x = narrow.x;
             s.delta = narrow.delta;
             s.step_x = s.step_delta = STRIP;
+            s.ahead = 0;
             CK(scan_strip_backward)(z.states, steps, &s, narrow.y, STRIP, h, dstate + e,
                                     (ptrdiff_t)width, &sum);
             CK(scan_close)(steps, s, narrow.y, STRIP, sum, narrow.dx, STRIP, narrow.ddelta, STRIP,

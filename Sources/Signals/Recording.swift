@@ -95,9 +95,15 @@ package struct Recording: Sendable {
     package func physical(_ index: Int) -> [Double] {
         let signal = signals[index]
         let (gain, baseline) = (signal.gain, signal.baseline)
-        return signal.samples.map { raw in
-            let value = (Double(raw) - baseline) / gain
-            return raw == Signal.missing ? .nan : value
+        return unsafe signal.samples.withUnsafeBufferPointer { source in
+            unsafe [Double](unsafeUninitializedCapacity: source.count) { target, count in
+                for i in 0..<source.count {
+                    let raw = unsafe source[i]
+                    let value = (Double(raw) - baseline) / gain
+                    unsafe target[i] = raw == Signal.missing ? .nan : value
+                }
+                count = source.count
+            }
         }
     }
 

@@ -47,7 +47,8 @@ enum ClassifyFolder {
                     Contestant("the same, reading only") {
                         keep(
                             ParallelMap.map(files.count, threads: threads) {
-                                try? files[$0].read(RecordingOptions())  // Read above without error.
+                                // Every file was read above without an error.
+                                try? files[$0].read(RecordingOptions())
                             })
                     })
             ])

@@ -108,21 +108,22 @@ private struct EDFRecords {
     ) throws(EDFError) -> Recording.Signal {
         let line = header.signals[index]
         let rate = try rate(index)
-        var samples: [Int32] = []
-        // A record may promise more than the whole file has.
-        samples.reserveCapacity(
-            min(records * line.samplesPerRecord, bytes.count / header.bytesPerSample))
+        var places: [Int] = []
+        var end = 0
         var leftOut = 0
         for record in 0..<records {
             if header.isDiscontinuous {
                 let seconds = Double(onsets[record] - onsets[0]) / 1e6
-                let place = Int((seconds * rate.hertz).rounded())
-                let missing = max(0, place - samples.count)
-                samples.append(
-                    contentsOf: repeatElement(Recording.Signal.missing, count: missing))
+                let missing = max(0, Int((seconds * rate.hertz).rounded()) - end)
+                end += missing
                 leftOut += missing
             }
-            append(record, index, to: &samples)
+            places.append(end)
+            end += count(record, index)
+        }
+        var samples = [Int32](repeating: Recording.Signal.missing, count: end)
+        for (record, place) in places.enumerated() {
+            decode(record, index, into: &samples, at: place)
         }
         let promised = declared * line.samplesPerRecord + leftOut
         if samples.count < promised {
@@ -135,24 +136,42 @@ private struct EDFRecords {
             declaredCount: promised)
     }
 
-    /// Adds the samples of one signal in one data record, as far as the file goes.
-    private func append(_ record: Int, _ index: Int, to samples: inout [Int32]) {
-        let width = header.bytesPerSample
-        let start = header.byteCount + record * recordBytes + offsets[index]
-        let wanted = header.signals[index].samplesPerRecord
-        let count = max(0, min(wanted, (bytes.count - start) / width))
-        let span = bytes.span
-        if width == 2 {
+    /// Where the samples of one signal in one data record begin in the file.
+    private func start(_ record: Int, _ index: Int) -> Int {
+        header.byteCount + record * recordBytes + offsets[index]
+    }
+
+    /// How many samples of one signal a data record has, as far as the file goes.
+    private func count(_ record: Int, _ index: Int) -> Int {
+        let left = (bytes.count - start(record, index)) / header.bytesPerSample
+        return max(0, min(header.signals[index].samplesPerRecord, left))
+    }
+
+    /// Decodes the samples of one signal in one data record, which have room at `place`.
+    private func decode(
+        _ record: Int, _ index: Int, into samples: inout [Int32], at place: Int
+    ) {
+        let (start, count) = (start(record, index), count(record, index))
+        precondition(place + count <= samples.count, "EDF: \(count) samples at \(place)")
+        guard count > 0 else { return }
+        let source = unsafe bytes.span.bytes
+        var target = samples.mutableSpan
+        // The last sample ends within the file: `count` has seen to that.
+        if header.bytesPerSample == 2 {
             for i in 0..<count {
-                let at = start &+ 2 &* i
-                let bits = UInt16(span[at]) | UInt16(span[at &+ 1]) << 8
-                samples.append(Int32(Int16(bitPattern: bits)))
+                let raw = unsafe source.unsafeLoadUnaligned(
+                    fromUncheckedByteOffset: start &+ 2 &* i, as: Int16.self)
+                unsafe target[unchecked: place &+ i] = Int32(Int16(littleEndian: raw))
             }
         } else {
             for i in 0..<count {
                 let at = start &+ 3 &* i
-                let low = UInt32(span[at]) | UInt32(span[at &+ 1]) << 8
-                samples.append(Int32(bitPattern: (low | UInt32(span[at &+ 2]) << 16) << 8) >> 8)
+                let low = unsafe source.unsafeLoadUnaligned(
+                    fromUncheckedByteOffset: at, as: UInt16.self)
+                let high = unsafe source.unsafeLoadUnaligned(
+                    fromUncheckedByteOffset: at &+ 2, as: UInt8.self)
+                let bits = UInt32(UInt16(littleEndian: low)) | UInt32(high) << 16
+                unsafe target[unchecked: place &+ i] = Int32(bitPattern: bits << 8) >> 8
             }
         }
     }

@@ -124,7 +124,7 @@ package struct WFDBReader: Sendable {
         }
         let frames = header.frameCount ?? Self.frames(header, samples)
         let signals = header.signals.indices.map { index in
-            finish(header, index, samples[index], frames: frames, &findings)
+            finish(header, index, &samples[index], frames: frames, &findings)
         }
         return Recording(
             name: header.name, start: header.start, signals: signals, comments: header.comments,
@@ -137,12 +137,11 @@ package struct WFDBReader: Sendable {
     }
 
     private func finish(
-        _ header: WFDBHeader, _ index: Int, _ raw: [Int32], frames: Int,
+        _ header: WFDBHeader, _ index: Int, _ samples: inout [Int32], frames: Int,
         _ findings: inout [Recording.Finding]
     ) -> Recording.Signal {
         let line = header.signals[index]
         let declared = frames * line.samplesPerFrame
-        var samples = raw
         let late = min(samples.count, line.skew * line.samplesPerFrame)
         if late > 0 { samples.removeFirst(late) }
         if samples.count > declared { samples.removeLast(samples.count - declared) }
@@ -158,9 +157,10 @@ package struct WFDBReader: Sendable {
         }
         if line.gain == nil { findings.append(.uncalibrated(channel: index)) }
         if let invalid = WFDBFormat(rawValue: line.format)?.invalid {
-            for i in samples.indices {
-                let value = samples[i]
-                samples[i] = value == invalid ? Recording.Signal.missing : value
+            var span = samples.mutableSpan
+            for i in 0..<span.count {
+                let value = unsafe span[unchecked: i]
+                unsafe span[unchecked: i] = value == invalid ? Recording.Signal.missing : value
             }
         }
         let rate = SamplingRate(
