@@ -6,10 +6,24 @@ import Series
 import Signals
 import Store
 
-/// `systole train`: fits a model to a CSV column and keeps it as a file, or to a stored series.
+/// `systole train`: a series unless `ecg` is said.
 struct TrainCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "train",
+        abstract: "Fits a model to a series, or a classifier to labelled recordings.",
+        discussion: """
+            Example:
+              systole train ETTh1.csv --column OT --horizon 168 --out ot.safetensors
+              systole train ecg --data ecg12 --out ecg.safetensors
+            """,
+        subcommands: [TrainSeriesCommand.self, TrainECGCommand.self],
+        defaultSubcommand: TrainSeriesCommand.self)
+}
+
+/// `systole train`: fits a model to a CSV column and keeps it as a file, or to a stored series.
+struct TrainSeriesCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "series",
         abstract: "Fits a model to a column of a CSV file, or to a stored series.",
         discussion: """
             From a file, the best family on held-back rows is written to --out as safetensors,
@@ -20,9 +34,7 @@ struct TrainCommand: AsyncParsableCommand {
             Example:
               systole train ETTh1.csv --column OT --horizon 168 --out ot.safetensors
               systole train --series plant.oil_temp --family spacetime --seed 1
-              systole train ecg --data ecg12 --out ecg.safetensors
-            """,
-        subcommands: [TrainECGCommand.self])
+            """)
 
     @Argument(help: "The CSV file.") var file: String?
     @Option(help: "The column; not needed where there is only one.") var column: String?
