@@ -18,8 +18,9 @@ struct Systole: AsyncParsableCommand {
             """,
         version: build,
         subcommands: [
-            ForecastCommand.self, ClassifyCommand.self, BacktestCommand.self, EvaluateCommand.self, TrainCommand.self,
-            IngestCommand.self, SourceCommand.self, SeriesCommand.self, ModelCommand.self,
+            ForecastCommand.self, ClassifyCommand.self, BacktestCommand.self, EvaluateCommand.self,
+            TrainCommand.self, IngestCommand.self, SourceCommand.self, SeriesCommand.self,
+            ModelCommand.self,
             ScheduleCommand.self, JobCommand.self, WebhookCommand.self, UpCommand.self,
             WorkCommand.self, MigrateCommand.self, ConfigCommand.self, DoctorCommand.self,
             SimulateCommand.self,

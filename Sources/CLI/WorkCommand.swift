@@ -23,7 +23,8 @@ struct WorkCommand: AsyncParsableCommand {
               systole work --role forecast,notify,schedule
             """)
 
-    @Option(help: "Roles, separated by commas: ingest, forecast, classify, train, notify, schedule.")
+    @Option(
+        help: "Roles, separated by commas: ingest, forecast, classify, train, notify, schedule.")
     var role: String
     @Flag(help: .hidden) var withParent = false
     @OptionGroup var database: DatabaseOptions

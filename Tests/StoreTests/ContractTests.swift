@@ -49,7 +49,8 @@ import Testing
     private static let functions = [
         "schedule_forecast", "request_forecast", "forecast_now", "forecast", "forecast_as_of",
         "anomaly_score", "watch", "unwatch", "train", "promote_model", "waveform", "set_step",
-        "classify_recordings", "promote_classifier", "label_anomaly", "rollback_model", "ensure_partitions", "merge_late_observations",
+        "classify_recordings", "promote_classifier", "label_anomaly",
+        "rollback_model", "ensure_partitions", "merge_late_observations",
     ]
 
     @Test func `no trigger works on a large table`() async throws {
