@@ -22,9 +22,11 @@ let unixSignals: Target.Dependency = .product(
     name: "UnixSignals", package: "swift-service-lifecycle")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 
-/// A Swift target with the strict settings, and its imports.
-func target(_ name: String, _ imports: Target.Dependency...) -> Target {
-    .target(name: name, dependencies: imports, swiftSettings: strict)
+/// A Swift target with the strict settings, and its imports; `exclude` names what is no source.
+func target(
+    _ name: String, _ imports: Target.Dependency..., exclude: [String] = []
+) -> Target {
+    .target(name: name, dependencies: imports, exclude: exclude, swiftSettings: strict)
 }
 
 /// The tests of one target; they may also import the targets named in `others`.
@@ -87,7 +89,9 @@ let package = Package(
         target("Models", "Tensors", "Learning"),
         target("Signals", "Series", "Tensors", "CFLAC"),
         target("Forecasting", "Series", "Tensors", "Signals", "Learning", "Models"),
-        target("Classification", "Series", "Tensors", "Signals", "Learning", "Models"),
+        target(
+            "Classification", "Series", "Tensors", "Signals", "Learning", "Models",
+            exclude: ["Default"]),
         target("Charts", "Series"),
 
         // Outside
@@ -153,7 +157,7 @@ let package = Package(
             of: "Forecasting", with: "Series", "Tensors", "Learning", "Models", fixtures: true),
         tests(
             of: "Classification", with: "Series", "Tensors", "Signals", "Learning", "Models",
-            fixtures: true),
+            "ClassifierFixture", fixtures: true),
         tests(of: "Charts", with: "Series"),
         tests(of: "Postgres"),
         tests(of: "WebClient"),

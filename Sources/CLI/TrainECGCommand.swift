@@ -18,7 +18,7 @@ struct TrainECGCommand: AsyncParsableCommand {
             kept apart. The same data, seed and program give the same bytes.
 
             Example:
-              systole train ecg --data ecg12 --recordings unpacked --out models/ecg-default.safetensors
+              systole train ecg --data ecg12 --recordings unpacked --out ecg.safetensors
             """)
 
     @Option(help: "The folder with labels.csv and unified_classes.csv.") var data: String

@@ -80,7 +80,8 @@ struct Subject: Sendable {
     private static let classifier = Subject(
         name: "classifier",
         corpus: {
-            let file = try Data(contentsOf: URL(filePath: "models/ecg-default.safetensors"))
+            let file = try Data(
+                contentsOf: URL(filePath: "Sources/Classification/Default/ecg-default.safetensors"))
             let whole = try Checkpoint(decoding: [UInt8](file))
             let small = whole.tensors.filter { $0.value.values.count <= 256 }
             let head = Checkpoint(tensors: small, metadata: whole.metadata).encoded()

@@ -1,4 +1,4 @@
-import Foundation
+import ClassifierFixture
 import Signals
 import Tensors
 import Testing
@@ -137,12 +137,10 @@ import Testing
     }
 
     @Test func `the classifier that ships can be read, and tells a fast rhythm`() throws {
-        let root = URL(filePath: #filePath).deletingLastPathComponent()
-            .deletingLastPathComponent().deletingLastPathComponent()
-        let data = try Data(contentsOf: root.appending(path: "models/ecg-default.safetensors"))
-        #expect(data.count < 3_000_000)
-        let fitted = try FittedClassifier(decoding: [UInt8](data))
-        #expect(fitted.encoded() == [UInt8](data))
+        let bytes = try ShippedClassifier.bytes()
+        #expect(bytes.count < 3_000_000)
+        let fitted = try FittedClassifier(decoding: bytes)
+        #expect(fitted.encoded() == bytes)
         #expect(fitted.classes.count == 23 && fitted.card.classes.count == 23)
         let index = try #require(fitted.classes.firstIndex { $0.abbreviation == "STach" })
         let hearts = try [0.45, 0.9].map { try MadeUpECG(seconds: 10, interval: $0).prepared() }

@@ -6,7 +6,7 @@ package enum ShippedClassifier {
     /// Its file.
     package static let path = URL(filePath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-        .appending(path: "models/ecg-default.safetensors").path
+        .appending(path: "Sources/Classification/Default/ecg-default.safetensors").path
 
     /// Its bytes.
     package static func bytes() throws -> [UInt8] {

@@ -15,7 +15,7 @@ enum ClassifyFolder {
     static let leads = ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"]
 
     static let benchmark = Benchmark("classify.folder", threads: .many) { setting in
-        let model = "models/ecg-default.safetensors"
+        let model = "Sources/Classification/Default/ecg-default.safetensors"
         guard let bytes = FileManager.default.contents(atPath: model) else {
             throw BenchmarkError("classify.folder: there is no \(model) here")
         }

@@ -4,7 +4,9 @@ import Workflows
 /// Finding the classifier that a command works with.
 enum ClassifierFile {
     /// The name of the model that ships.
-    static let shippedName = "models/ecg-default.safetensors"
+    static let shippedName = "ecg-default.safetensors"
+    /// Where it lies in the package.
+    private static let packageName = "Sources/Classification/Default/\(shippedName)"
 
     /// The classifier in `path`, or the one that ships.
     ///
@@ -24,15 +26,15 @@ enum ClassifierFile {
         }
     }
 
-    /// Where the model that ships lies: beside the executable, in the working directory, or in the
-    /// package that the executable was built in.
+    /// Where the model that ships lies: beside the executable, in a package that is the working
+    /// directory, or in the package that the executable was built in.
     static var shippedPath: String? {
         let executable = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
         var parent = executable.deletingLastPathComponent()
-        var candidates = [parent.appending(path: shippedName), URL(filePath: shippedName)]
+        var candidates = [parent.appending(path: shippedName), URL(filePath: packageName)]
         for _ in 0..<4 {
             parent.deleteLastPathComponent()
-            candidates.append(parent.appending(path: shippedName))
+            candidates.append(parent.appending(path: packageName))
         }
         return candidates.map(\.path).first { FileManager.default.fileExists(atPath: $0) }
     }
@@ -40,7 +42,7 @@ enum ClassifierFile {
     /// No model was told, and none ships.
     struct NoClassifier: Error, CustomStringConvertible {
         var description: String {
-            "no classifier: \(ClassifierFile.shippedName) is neither beside the executable nor here; "
+            "no classifier: \(ClassifierFile.shippedName) is not beside the executable; "
                 + "say where with --model, or train one with `systole train ecg`"
         }
     }
