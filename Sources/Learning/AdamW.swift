@@ -3,7 +3,7 @@ package import Tensors
 
 /// The learning rate over the steps of a training: linear warm-up, then a cosine to the floor.
 ///
-/// - Source: models/training.md §7.
+/// - Source: Loshchilov, Hutter, ICLR 2017 (SGDR) for the cosine; Goyal et al. 2017 for the warm-up.
 package struct LearningRateSchedule: Sendable, Equatable {
     package let peak: Double
     /// The rate that the cosine ends at, as a share of the peak.
@@ -37,7 +37,7 @@ package struct LearningRateSchedule: Sendable, Equatable {
 
 /// Adam with decoupled weight decay, bias-corrected, after clipping by the global norm.
 ///
-/// - Source: Loshchilov, Hutter 2019; groups and order of operations as in models/training.md §7.
+/// - Source: Loshchilov, Hutter, ICLR 2019, algorithm 2; clipping by Pascanu et al., ICML 2013.
 package struct AdamW<S: Scalar>: Sendable {
     package let schedule: LearningRateSchedule
     package let weightDecay: Double

@@ -5,7 +5,7 @@ package import Tensors
 /// Sums run recording by recording, are kept for each, and joined in order and in `Double`: the
 /// number of threads changes no bit.
 ///
-/// - Source: Ioffe, Szegedy 2015; models/layers.md §3.
+/// - Source: Ioffe, Szegedy 2015.
 package struct BatchNorm: Sendable {
     /// Added to the variance.
     package static var epsilon: Double { 1e-5 }

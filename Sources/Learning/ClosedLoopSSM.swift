@@ -6,7 +6,8 @@ package import Tensors
 /// `y_h = gain·c·M^h·x` with `M = A + b·kᵀ` and x the state at the end of the window. All four
 /// vectors are L1-normalised; the gain multiplies outputs only, never what is fed back.
 ///
-/// - Source: models/spacetime.md §5, with its batched forecast operator `R`, `r_h = c·M^h`.
+/// - Source: Zhang, Saab, Poli, Dao, Goel, Ré, ICLR 2023 (SpaceTime); the forecasts of a batch are one
+///   product with the rows `c·M^h`.
 package struct ClosedLoopSSM: Sendable {
     package let a: Slot  // [heads, d]
     package let b: Slot  // [heads, d]

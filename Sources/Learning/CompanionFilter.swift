@@ -10,7 +10,8 @@ package import Tensors
 ///
 /// Sixteen state spaces are computed at once, one in every channel of a block.
 ///
-/// - Source: models/spacetime.md §3 C.
+/// - Source: The direct form II of a rational filter (Oppenheim, Schafer, Discrete-Time Signal
+///   Processing, ch. 6).
 package struct CompanionFilter: Sendable {
     /// A vector per state space.
     struct Vector: Sendable {

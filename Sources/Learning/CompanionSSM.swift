@@ -6,7 +6,7 @@ package import Tensors
 /// Kernel g drives the channels `g·width/kernels` and following. Only a is L1-normalised, which
 /// bounds every pole by 1.
 ///
-/// - Source: models/spacetime.md §2–§4, after Zhang, Saab, Poli, Dao, Goel, Ré 2023 (SpaceTime).
+/// - Source: Zhang, Saab, Poli, Dao, Goel, Ré, ICLR 2023 (SpaceTime).
 package struct CompanionSSM: Sendable {
     package let a: Slot  // [kernels, d]
     package let b: Slot  // [kernels, d]

@@ -10,7 +10,8 @@ internal import Tensors
 /// kernel, and dividing by `r^k` multiplies rounding by `ε^(−length/n)`. With `n ≥ 4·length` and
 /// ε = 1e-13 both are below 1e-12.
 ///
-/// - Source: models/spacetime.md §3 B and C, its damped contour.
+/// - Source: Zhang, Saab, Poli, Dao, Goel, Ré, ICLR 2023 (SpaceTime) (generating function by
+///   Woodbury's identity); the damped contour is ours, see ops/decisions/0013.
 package final class GeneratingFunction: Sendable {
     /// Length of a, b and c.
     package let d: Int

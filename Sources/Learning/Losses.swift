@@ -15,7 +15,7 @@ package struct LossValue<S: Scalar>: Sendable {
 
 /// Training losses, each a mean; sums are taken in `Double`.
 ///
-/// - Source: models/layers.md, models/training.md, ecg-mamba.md §4 (class weights).
+/// - Source: Koenker, Bassett 1978 (pinball); the others by their definitions, which every case tells.
 package enum Loss {
     /// How regression errors are measured.
     package enum Regression: Sendable {

@@ -24,7 +24,7 @@ package enum GatedLinearUnit {
 
 /// Two linear maps with a GELU between them and dropout behind either.
 ///
-/// - Source: models/layers.md §10.
+/// - Source: Hendrycks, Gimpel 2016 (GELU); Srivastava et al. 2014 (dropout).
 package struct PlainMLP: Sendable {
     package let up: Linear
     package let down: Linear
@@ -76,7 +76,7 @@ package struct PlainMLP: Sendable {
 
 /// `y = W₂·(SiLU(W_g·x) ⊙ W_u·x)`, without biases.
 ///
-/// - Source: models/layers.md §10.
+/// - Source: Shazeer 2020 (SwiGLU).
 package struct GatedMLP: Sendable {
     package let gate: Linear
     package let up: Linear

@@ -6,7 +6,7 @@ package import Tensors
 /// With two directions each has its own convolution, maps and dynamics, as in Vision Mamba's second
 /// form; since both meet the gate of their own point in time, their outputs are added before it.
 ///
-/// - Source: Gu, Dao 2023; Zhu et al. 2024 (Vim); models/layers.md §8 and §9.
+/// - Source: Gu, Dao 2023; Zhu et al. 2024 (Vim).
 package struct MambaBlock: Sendable {
     /// The sizes of a block.
     package struct Sizes: Sendable, Equatable {

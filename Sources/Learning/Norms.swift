@@ -3,7 +3,7 @@ package import Tensors
 /// Normalises the channels of every position: `y = weight·(x − mean)·rate + bias`, on
 /// `[channel, position]`, with the population variance.
 ///
-/// - Source: models/layers.md §3.
+/// - Source: Ba, Kiros, Hinton 2016.
 package struct LayerNorm: Sendable {
     /// Added to the variance.
     package static var epsilon: Double { 1e-5 }
@@ -45,7 +45,7 @@ package struct LayerNorm: Sendable {
 /// Divides the channels of every position by their root mean square: `y = weight·x·rate`, on
 /// `[channel, position]`.
 ///
-/// - Source: models/layers.md §3.
+/// - Source: Zhang, Sennrich, NeurIPS 2019.
 package struct RMSNorm: Sendable {
     package let weight: Slot  // [width]
 
@@ -80,7 +80,7 @@ package struct RMSNorm: Sendable {
 ///
 /// Both depend on data only, so that no gradient goes through them.
 ///
-/// - Source: models/layers.md §3, after Kim et al. 2022 (RevIN).
+/// - Source: Kim et al., ICLR 2022 (RevIN), eq. 1 and 2.
 package func instanceStatistics<S>(_ x: Panel, _ work: Workspace<S>) -> [(mean: S, scale: S)] {
     (0..<x.rows).map { index in
         let row = x.row(index)

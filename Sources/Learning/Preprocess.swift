@@ -3,7 +3,7 @@ package import Tensors
 /// SpaceTime's fixed first layer: for every group four differences of the input, of order 0 to 3,
 /// and four residuals of moving averages, with zeros before the window.
 ///
-/// - Source: models/spacetime.md §4. The kernels are applied as short differences and one running
+/// - Source: Zhang, Saab, Poli, Dao, Goel, Ré, ICLR 2023 (SpaceTime). The kernels are applied as short differences and one running
 ///   sum per group, not as convolutions.
 package struct Preprocess: Sendable, Equatable {
     /// Channels that one group makes of one variate.

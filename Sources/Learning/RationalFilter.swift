@@ -4,7 +4,7 @@ internal import Tensors
 /// A companion state space read as an ARMA filter,
 /// `y_t = Σ_{1≤j≤d} φ_j·y_{t−j} + Σ_{0≤j<d} θ_j·u_{t−j}`, in `Double`.
 ///
-/// - Source: models/spacetime.md §3 C.
+/// - Source: Box, Jenkins, Time Series Analysis, ch. 3 (ARMA); the companion form read backwards.
 package struct RationalFilter: Sendable, Equatable, Codable {
     /// φ of lag 1 and following.
     package let autoregressive: [Double]

@@ -37,7 +37,8 @@ package struct MaskedRows: Sendable, Equatable {
 /// What one direction of a Mamba block owns: a causal convolution, and the selective scan whose step
 /// width, inputs and outputs are maps of the signal itself. Signals lie as `[time, inner]`.
 ///
-/// - Source: Gu, Dao 2023 (Mamba); models/layers.md §8.
+/// - Source: Gu, Dao 2023 (Mamba), algorithm 2; B is discretised by Euler's rule, as
+///   in the authors' released code.
 package struct SelectiveDirection: Sendable {
     package let convolution: (weight: Slot, bias: Slot)  // [inner, taps], [inner]
     let projection: Slot  // [rank + 2·states, inner]

@@ -7,7 +7,7 @@ package import Tensors
 /// overlap: nothing is copied. The gradient of the input is written by as many products as pieces of
 /// `taps` points overlap, since there they must not.
 ///
-/// - Source: models/layers.md §1.
+/// - Source: The definition above, the cross-correlation that networks call a convolution.
 package struct StridedConvolution: Sendable {
     package let weight: Slot  // [outputs, inputs, taps]
     package let bias: Slot?  // [outputs]

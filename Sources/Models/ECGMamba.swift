@@ -7,7 +7,8 @@ package import Tensors
 /// Sizes and places only. A block's residual branch is `dropout(Mamba(RMSNorm(r)))`, and a recording may
 /// pass it by in training.
 ///
-/// - Source: models/ecg-mamba.md §3, in the form of the successor: no halving.
+/// - Source: Gu, Dao 2023 (Mamba); Zhu et al., ICML 2024 (Vim); arXiv 2510.13046 (ECG Mamba behind a
+///   convolutional stem). The outputs of the two directions are added, not halved.
 package struct ECGMamba: RecordingNetwork, GraphNetwork {
     package let configuration: ECGMambaConfiguration
     package let layout: ParameterLayout

@@ -37,7 +37,8 @@ struct DelayLine: Sendable {
 /// Companion state spaces as filters of order d, one in a lane: `w_t = u_t + Σ_{1≤j≤d} α_j·w_{t−j}`
 /// with `α_j = a_{d−j}`, and outputs `Σ_{j<d} N_j·w_{t−j}`. The last d values of w are the state.
 ///
-/// - Source: models/spacetime.md §3 C.
+/// - Source: The direct form II of a rational filter (Oppenheim, Schafer, Discrete-Time Signal
+///   Processing, ch. 6).
 struct FilterBank: Sendable {
     /// Row i belongs to lag d − i.
     let feedback: Panel  // [d, lanes]

@@ -40,7 +40,8 @@ package struct SpaceTimeClassifierConfiguration: Sendable, Equatable, Codable {
 ///
 /// Sizes and places only; the memory of a pass is in `SpaceTimeClassifierPass`.
 ///
-/// - Source: models/spacetime.md §12.
+/// - Source: Zhang, Saab, Poli, Dao, Goel, Ré, ICLR 2023 (SpaceTime); its classifying code is not
+///   public, so norm, pooling and head are ours.
 package struct SpaceTimeClassifier: Sendable {
     struct Block: Sendable {
         let norm: LayerNorm

@@ -3,7 +3,7 @@ internal import Tensors
 
 /// What keeps a training from loops that grow, and from an encoder that falls silent.
 ///
-/// - Source: models/spacetime.md §8 and §13.
+/// - Source: Montel's bound on the roots of a polynomial; ops/decisions/0005.
 extension SpaceTimeNetwork {
     /// The largest response of any channel's closed loop to a unit state within `horizon` steps.
     ///

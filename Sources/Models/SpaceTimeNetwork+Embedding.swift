@@ -25,7 +25,8 @@ struct EmbeddingScratch: Sendable {
 /// All of it is linear in W and β, so that each source – a variate, or the constant 1 – goes through
 /// kernels and preprocessing once per group; channels are sums of the results.
 ///
-/// - Source: models/spacetime.md §4.1 (its alternative) and §6, preprocessing.
+/// - Source: Zhang, Saab, Poli, Dao, Goel, Ré, ICLR 2023 (SpaceTime), whose embedding is
+///   trained; linearity is used here alone.
 extension SpaceTimeNetwork {
     /// Fills `signals` `[width, lag]` of the scratch with the preprocessed channels of one window.
     func embedInput<S>(

@@ -6,7 +6,8 @@ package import Tensors
 /// This value holds sizes and places; the numbers lie in `Parameters`, and the memory of a pass over
 /// a batch in `SpaceTimePass`.
 ///
-/// - Source: models/spacetime.md §4 and §5.
+/// - Source: Zhang, Saab, Poli, Dao, Goel, Ré, ICLR 2023 (SpaceTime); sizes and order of
+///   layers as in the authors' released code.
 package struct SpaceTimeNetwork: Sendable {
     /// One encoder block: `m = MLP(SSM(z))`, output `m + z`.
     struct Block: Sendable {

@@ -13,7 +13,8 @@ package import Tensors
 /// one too: its predicted input `Σ κ_j·w_{t−j}` makes the next w, so that `w_{t+1}` is
 /// `Σ (κ_j + α_{j+1})·w_{t−j}`, and forecasting takes 2·d multiply-adds per step and channel.
 ///
-/// - Source: models/spacetime.md §10.
+/// - Source: Zhang, Saab, Poli, Dao, Goel, Ré, ICLR 2023 (SpaceTime) for what is streamed; the filter form is
+///   derived here, see ops/decisions/0013.
 package final class SpaceTimeStream<S: Scalar> {
     /// When states are computed anew from the buffered window.
     package enum Anchoring: Sendable, Equatable {

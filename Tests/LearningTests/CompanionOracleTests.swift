@@ -116,7 +116,7 @@ import Testing
         return work.values(kernel)
     }
 
-    /// models/spacetime.md §3 B: `K̂_j = c̃ᵀ(I − ω_j·A)⁻¹·b` by Woodbury, and the inverse transform by
+    /// The generating function: `K̂_j = c̃ᵀ(I − ω_j·A)⁻¹·b` by Woodbury, and the inverse transform by
     /// its definition.
     private func generatingFunction(_ columns: Columns, _ length: Int) -> [Double] {
         let d = columns.a.count
@@ -144,7 +144,7 @@ import Testing
         }
     }
 
-    /// models/spacetime.md §3 C: `K(z) = N(z)/D(z)` with N in closed form.
+    /// The rational form: `K(z) = N(z)/D(z)` with N in closed form.
     private func rational(_ columns: Columns, _ length: Int) -> [Double] {
         let (a, b, c, d) = (columns.a, columns.b, columns.c, columns.a.count)
         func correlation(_ v: [Double]) -> [Double] {

@@ -45,7 +45,7 @@ import Testing
         }
     }
 
-    /// What product.md promises of series, forecasts, models and anomalies.
+    /// What users are promised of series, forecasts, models and anomalies.
     private static let functions = [
         "schedule_forecast", "request_forecast", "forecast_now", "forecast", "forecast_as_of",
         "anomaly_score", "watch", "unwatch", "train", "promote_model", "waveform", "set_step",

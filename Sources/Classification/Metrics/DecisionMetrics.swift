@@ -1,6 +1,6 @@
 /// How good yes-or-no answers are.
 ///
-/// - Source: models/ecg-mamba.md §5.
+/// - Source: Reyna et al., CinC 2021, as its program physionetchallenges/evaluation-2021 computes them.
 package enum DecisionMetrics {
     /// The F-measure of one class, `2TP/(2TP + FP + FN)`; NaN where nobody has it or is said to.
     ///
@@ -33,7 +33,7 @@ package enum DecisionMetrics {
 /// The score of the PhysioNet/CinC Challenge 2021: 1 for the truth, 0 for answering sinus rhythm
 /// always, and partial credit for a diagnosis whose treatment is alike.
 ///
-/// - Source: models/ecg-mamba.md §5; physionetchallenges/evaluation-2021, commit e2a75fc01f72.
+/// - Source: Reyna et al., CinC 2021; physionetchallenges/evaluation-2021, commit e2a75fc01f72.
 package struct ChallengeMetric: Sendable {
     /// `[classes][classes]`
     package let weights: [[Double]]

@@ -1,6 +1,6 @@
 /// How well scores tell the recordings with a finding from those without.
 ///
-/// - Source: models/ecg-mamba.md §5, as the Challenge's evaluation program computes them.
+/// - Source: Reyna et al., CinC 2021, as its program physionetchallenges/evaluation-2021 computes them.
 package struct RankingMetrics: Hashable, Sendable {
     /// The chance that a recording with the finding has the higher score; NaN where one side is
     /// empty. Ties count half.

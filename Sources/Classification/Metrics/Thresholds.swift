@@ -30,7 +30,7 @@ package enum Thresholds {
     ///   - metric: Over the same classes.
     ///   - sweeps: How often every class is visited.
     /// - Returns: One a class, in hundredths where it was moved.
-    /// - Source: models/ecg-mamba.md §4.
+    /// - Source: Coordinate ascent; the objective is that of Reyna et al., CinC 2021.
     package static func ascended(
         from start: [Double], _ probabilities: [[Double]], _ labels: [[Bool]],
         _ metric: ChallengeMetric, sweeps: Int = 3

@@ -3,7 +3,7 @@ internal import Tensors
 
 /// Random changes that leave a diagnosis as it is.
 ///
-/// - Source: models/ecg-mamba.md §4.
+/// - Source: Zhang et al., ICLR 2018 (mixtures); the others are common practice for electrocardiograms.
 struct ECGAugmentation: Sendable, Hashable, Codable {
     /// The largest shift to the right, in seconds; what comes free is padding.
     var shiftSeconds = 2.0

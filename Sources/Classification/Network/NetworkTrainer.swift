@@ -23,10 +23,10 @@ struct NetworkTrainingOptions: Hashable, Sendable, Codable {
 /// Trains a network for a fixed number of epochs and takes the running average of its weights.
 ///
 /// There is no stopping by a validation set: with some hundred recordings it would choose by chance,
-/// and the averaged weights at the end of a cosine are as good. The number of epochs was chosen once,
-/// by cross-validation.
+/// and the weights are averaged at the end of a cosine. The number of epochs is what the time for a
+/// training allows, not a choice by data.
 ///
-/// - Source: models/ecg-mamba.md §4.
+/// - Source: Loshchilov, Hutter, ICLR 2019 (AdamW); Polyak, Juditsky 1992 (averaged weights).
 struct NetworkTrainer: Sendable {
     let configuration: NetworkConfiguration
     var options = NetworkTrainingOptions()

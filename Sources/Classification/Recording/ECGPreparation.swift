@@ -6,7 +6,7 @@ package import Signals
 /// Amplitudes stay in millivolts: a scale per recording would take away the voltages that
 /// hypertrophy is told by.
 ///
-/// - Source: models/ecg-mamba.md §2; the abstentions are those of product.md §9 and §11.
+/// - Source: ops/decisions/0020, with the reasons for rate, band and abstentions.
 package struct ECGPreparation: Hashable, Sendable, Codable {
     /// The rows that the classifier reads.
     package var leads: [Lead] = Lead.allCases
