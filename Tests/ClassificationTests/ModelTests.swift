@@ -104,6 +104,54 @@ import Testing
         #expect(squashed.allSatisfy { $0[2] == 0 })
     }
 
+    @Test func `components keep distances, and leave out what does not vary`() {
+        var random = RandomStream(seed: 8)
+        let rows: [[Float]] = (0..<30).map { _ in
+            let (a, b) = (Float(random.normal()), Float(random.normal()))
+            return [a, 10 * b + 3, a + b, 7]
+        }
+        let components = BlockComponents(fitting: rows, count: 3)
+        let number = Float(rows.count)
+        let deviations = (0..<4).map { i in
+            let mean = rows.reduce(0) { $0 + $1[i] } / number
+            return (rows.reduce(0) { $0 + ($1[i] - mean) * ($1[i] - mean) } / number).squareRoot()
+        }
+        for (a, b) in zip(rows, rows.dropFirst()) {
+            let whole = (0..<3).reduce(Float(0)) { sum, i in
+                let difference = (a[i] - b[i]) / deviations[i]
+                return sum + difference * difference / 4
+            }
+            let (x, y) = (components.apply(a[...]), components.apply(b[...]))
+            let kept = zip(x, y).reduce(Float(0)) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+            #expect(abs(whole - kept) < 1e-4 * (1 + whole))
+        }
+        #expect(BlockComponents(fitting: rows, count: 1).count == 1)
+    }
+
+    @Test func `nearness is one to itself, and less to others`() throws {
+        let recordings = try MadeUpECG.collection(24)
+        let folds = PatientFolds(recordings, count: 3)
+        let trainer = { (threads: Int) in
+            KernelTrainer(preparation: ECGPreparation(), threads: threads)
+                .fit(recordings, folds, on: Array(0..<24))
+        }
+        let model = try #require(trainer(1)).model
+        let (width, blocks) = (model.references.shape[1], model.features.blocks)
+        for (number, recording) in recordings.enumerated() {
+            let row = KernelModel.components(
+                of: model.features.features(recording.prepared), model.components, blocks)
+            let reference = Array(model.references.values[number * width..<(number + 1) * width])
+            #expect(zip(row, reference).allSatisfy { abs($0 - $1) < 1e-4 })
+            let near = KernelModel.nearness(row, model.references, model.components, blocks)
+            #expect(near[number] > 0.99)
+            #expect(near.allSatisfy { $0 > 0 && $0 < 1.0001 })
+        }
+        let judged = recordings.map { model.logits($0.prepared) }
+        #expect(HeldOutScores(logits: judged, labels: recordings.map(\.labels)).macroAUROC > 0.99)
+        let other = try #require(trainer(2)).model
+        #expect(other.weights == model.weights && other.references == model.references)
+    }
+
     @Test(arguments: [NetworkKind.mamba, .resnet])
     func `a network learns, and any number of threads gives its bits`(kind: NetworkKind) throws {
         let recordings = try MadeUpECG.collection(16)
@@ -111,9 +159,11 @@ import Testing
             NetworkTrainer(
                 configuration: kind.small, options: kind.options, seed: 3, threads: threads)
         }
+        let prepared = recordings.map(\.prepared)
+        let targets = NetworkExamples.targets(recordings)
         var losses: [Double] = []
-        let one = trainer(1).fit(recordings, on: Array(0..<16)) { losses.append($1) }
-        let two = trainer(2).fit(recordings, on: Array(0..<16)) { _, _ in }
+        let one = trainer(1).fit(prepared, targets, on: Array(0..<16)) { losses.append($1) }
+        let two = trainer(2).fit(prepared, targets, on: Array(0..<16)) { _, _ in }
         #expect(one.parameters == two.parameters)
         #expect(one.statistics == two.statistics)
         #expect(losses.count == kind.options.epochs)

@@ -110,6 +110,31 @@ import Testing
         #expect(back.classify([recording], threads: 1) == fitted.classify([recording], threads: 2))
     }
 
+    @Test func `a regression on nearness comes back from its bytes, or is refused`() throws {
+        var options = ClassifierTraining.Options()
+        options.family = .kernel
+        (options.folds, options.draws, options.seed) = (3, 20, 4)
+        let fitted = try ClassifierTraining(
+            classes: MadeUpECG.classes, preparation: ECGPreparation(), options: options
+        ).train(MadeUpECG.collection(30)) { _ in }
+        let bytes = fitted.encoded()
+        let back = try FittedClassifier(decoding: bytes)
+        #expect(back.encoded() == bytes)
+        let recording = try MadeUpECG(seconds: 10).prepared()
+        #expect(back.classify([recording], threads: 1) == fitted.classify([recording], threads: 2))
+        for count in stride(from: 0, to: bytes.count, by: max(1, bytes.count / 20)) {
+            #expect(throws: ClassifierDecodingError.self) {
+                try FittedClassifier(decoding: Array(bytes.prefix(count)))
+            }
+        }
+        var random = RandomStream(seed: 7)
+        for _ in 0..<30 {
+            var changed = bytes
+            changed[random.integer(below: 6000)] = UInt8(random.integer(below: 256))
+            _ = try? FittedClassifier(decoding: changed)  // Refused or read, both are right.
+        }
+    }
+
     @Test func `bytes that were cut or changed are refused, and never trap`() throws {
         let bytes = try Self.fitted.get().encoded()
         for count in stride(from: 0, to: bytes.count, by: max(1, bytes.count / 40)) {

@@ -186,6 +186,7 @@ package struct ClassifierTraining: Sendable {
         case .rocket: linear(kind, .kernels, recordings, folds, training)
         case .beats: linear(kind, .beats, recordings, folds, training)
         case .linear, .ensemble: linear(kind, .all, recordings, folds, training)
+        case .kernel: kernel(kind, recordings, folds, training)
         case .mamba:
             try networks(
                 kind,
@@ -215,6 +216,24 @@ package struct ClassifierTraining: Sendable {
         )
     }
 
+    private func kernel(
+        _ kind: ClassifierFamily, _ recordings: [LabelledECG], _ folds: PatientFolds,
+        _ training: [Int]
+    ) -> (models: [ClassifierMember.Model], settings: [String: String]) {
+        let trainer = KernelTrainer(preparation: preparation, threads: options.threads)
+        guard let outcome = trainer.fit(recordings, folds, on: training) else {
+            preconditionFailure("ClassifierTraining: no beats at \(preparation.rate)")
+        }
+        let plan = outcome.model.plan
+        return (
+            [.kernel(outcome.model)],
+            [
+                kind.rawValue + ".penalty": "\(outcome.penalty)",
+                kind.rawValue + ".components": "\(plan.components.reduce(0, +))",
+            ]
+        )
+    }
+
     /// Several networks that differ in where they began and in what they saw when.
     private func networks(
         _ kind: ClassifierFamily, _ configuration: NetworkConfiguration,
@@ -222,14 +241,18 @@ package struct ClassifierTraining: Sendable {
     ) throws -> (models: [ClassifierMember.Model], settings: [String: String]) {
         let seeds = options.networksPerPart
         let epochs = options.network.epochs
-        let models = try (0..<seeds).map { number in
+        let (prepared, targets) = (
+            recordings.map(\.prepared), NetworkExamples.targets(recordings)
+        )
+        var models: [ClassifierMember.Model] = []
+        for number in 0..<seeds {
             let trainer = NetworkTrainer(
                 configuration: configuration, options: options.network,
                 seed: options.seed &+ 7919 &* UInt64(number), threads: options.threads)
-            return ClassifierMember.Model.network(
-                try trainer.fit(recordings, on: training) { epoch, _ in
-                    try progress(Double(number * epochs + epoch) / Double(seeds * epochs))
-                })
+            let model = try trainer.fit(prepared, targets, on: training) { epoch, _ in
+                try progress(Double(number * epochs + epoch) / Double(seeds * epochs))
+            }
+            models.append(.network(model))
         }
         return (
             models,
