@@ -38,17 +38,29 @@ struct BlockComponents: Sendable, Equatable {
         let values = rows.flatMap { row in
             row.indices.map { (Double(row[$0]) - means[$0]) * factors[$0] }
         }
-        let standardised = Tensor<Double>([rows.count, width], values)
-        let (_, vectors) = symmetricEigen(
-            matmul(standardised, standardised, transposeA: true))
-        let kept = min(count, width, rows.count)
-        var directions = Tensor<Float>(zeros: [kept, width])
-        for component in 0..<kept {
-            for i in 0..<width {
-                directions[component, i] = Float(vectors[i, width - 1 - component] * factors[i])
-            }
+        let found = Self.axes(Tensor([rows.count, width], values), count: count)
+        var directions = found
+        for component in 0..<found.shape[0] {
+            for i in 0..<width { directions[component, i] *= factors[i] }
         }
-        self.init(means: means.map { Float($0) }, directions: directions)
+        self.init(means: means.map { Float($0) }, directions: directions.converted(to: Float.self))
+    }
+
+    /// The axes along which rows vary most, `[components, columns]`, from products of columns or of
+    /// rows, whichever are fewer.
+    private static func axes(_ rows: Tensor<Double>, count: Int) -> Tensor<Double> {
+        let (number, width) = (rows.shape[0], rows.shape[1])
+        let isTall = number >= width
+        let (values, vectors) = symmetricEigen(
+            matmul(rows, rows, transposeA: isTall, transposeB: !isTall))
+        let kept = (0..<min(count, number, width)).map { values.count - 1 - $0 }
+            .filter { values[$0] > 1e-9 * (values.last ?? 0) }
+        var chosen = Tensor<Double>(zeros: [kept.count, values.count])
+        for (place, component) in kept.enumerated() {
+            let size = isTall ? 1 : values[component].squareRoot()
+            for i in values.indices { chosen[place, i] = vectors[i, component] / size }
+        }
+        return isTall ? chosen : matmul(chosen, rows)
     }
 
     /// The components of one recording, `[count]`.

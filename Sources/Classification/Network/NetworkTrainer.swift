@@ -6,6 +6,8 @@ internal import Tensors
 /// How a network is trained on recordings.
 struct NetworkTrainingOptions: Hashable, Sendable, Codable {
     var epochs = 30
+    /// Of learning to measure, before; see `NetworkPretraining`.
+    var pretrainingEpochs = 20
     /// Recordings of one step.
     var batch = 32
     /// Peak learning rate.
