@@ -173,6 +173,41 @@ import Testing
         #expect(logits.allSatisfy { $0.allSatisfy(\.isFinite) })
     }
 
+    @Test(arguments: [NetworkKind.mamba, .resnet])
+    func `a network that has learnt to measure goes on from there`(kind: NetworkKind) throws {
+        let recordings = try MadeUpECG.collection(8)
+        let prepared = recordings.map(\.prepared)
+        var options = kind.options
+        options.pretrainingEpochs = 3
+        let pretraining = NetworkPretraining(
+            preparation: ECGPreparation(), options: options, seed: 5)
+        var epochs: [Int] = []
+        let start = try #require(
+            pretraining.fit(kind.small, prepared) { epochs.append($0) })
+        #expect(epochs == [1, 2, 3])
+        let measures = try #require(BeatFeatures(ECGPreparation())).measureCount
+        #expect(start.configuration.sizes.classes == measures)
+        (options.epochs, options.rate) = (1, 1e-9)
+        let model = NetworkTrainer(configuration: kind.small, options: options, seed: 6).fit(
+            Array(prepared.reversed()), NetworkExamples.targets(recordings.reversed()),
+            on: [0, 1, 2], from: start, progress: { _, _ in })
+        #expect(model.scales == start.scales)
+        let known = Dictionary(
+            uniqueKeysWithValues: start.parameters.layout.slots.map { ($0.name, $0) })
+        for slot in model.parameters.layout.slots {
+            let other = try #require(known[slot.name])
+            #expect((slot.shape == other.shape) == !slot.name.hasPrefix("head"))
+            guard slot.shape == other.shape else { continue }
+            let pairs = zip(
+                model.parameters.values[slot.range], start.parameters.values[other.range])
+            #expect(pairs.allSatisfy { abs($0 - $1) < 1e-5 }, "\(slot.name)")
+        }
+        options.pretrainingEpochs = 0
+        let none = NetworkPretraining(preparation: ECGPreparation(), options: options)
+        let nothing = none.fit(kind.small, prepared) { _ in }
+        #expect(nothing.map { _ in 0 } == nil)
+    }
+
     enum NetworkKind: Sendable {
         case mamba, resnet
 

@@ -135,6 +135,28 @@ import Testing
         }
     }
 
+    @Test func `the card tells the lead over each member, and how unseen sources are told`() throws
+    {
+        var options = ClassifierTraining.Options()
+        (options.family, options.parts) = (.ensemble, [.beats, .kernel])
+        (options.folds, options.draws, options.seed) = (3, 50, 4)
+        let card = try ClassifierTraining(
+            classes: MadeUpECG.classes, preparation: ECGPreparation(), options: options
+        ).train(MadeUpECG.collection(60)) { _ in }.card
+        let name = "macro AUROC, SNOMED CT classes"
+        let whole = try #require(card.summary(name))
+        for member in ["ecg-beats alone", "ecg-kernel alone"] {
+            let alone = try #require(card.summary("\(name), \(member)"))
+            let lead = try #require(card.summary("\(name), less that of \(member)"))
+            #expect(abs(lead.value - (whole.value - alone.value)) < 1e-12)
+            #expect(lead.low <= lead.high && lead.high - lead.low < 0.5)
+        }
+        for source in card.sources {
+            let unseen = try #require(source.unseen, "\(source.name)")
+            #expect(unseen.value > 0.7 && unseen.low <= unseen.high)
+        }
+    }
+
     @Test func `bytes that were cut or changed are refused, and never trap`() throws {
         let bytes = try Self.fitted.get().encoded()
         for count in stride(from: 0, to: bytes.count, by: max(1, bytes.count / 40)) {

@@ -1,3 +1,4 @@
+internal import Models
 internal import Tensors
 
 /// Trains classifiers on labelled recordings, judges them on those left out, and makes the model that
@@ -17,6 +18,8 @@ package struct ClassifierTraining: Sendable {
         /// Networks that one part of a family is the mean of.
         package var networksPerPart = 1
         var network = NetworkTrainingOptions()
+        /// What ECG Mamba tells its findings from; see ops/decisions/0026.
+        var pooling = ECGMambaConfiguration.Pooling.mean
         package var title = ""
         package var licence = ""
         /// Sentences about what the model is not good for.

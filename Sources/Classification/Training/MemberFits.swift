@@ -11,7 +11,10 @@ extension ClassifierTraining {
     func network(_ kind: ClassifierFamily) -> NetworkConfiguration? {
         let leads = preparation.leads.count
         switch kind {
-        case .mamba: return .mamba(.tiny(classes: classes.count, leads: leads))
+        case .mamba:
+            var mamba = ECGMambaConfiguration.tiny(classes: classes.count, leads: leads)
+            mamba.pooling = options.pooling
+            return .mamba(mamba)
         case .resnet: return .resnet(.tiny(classes: classes.count, leads: leads))
         case .rocket, .beats, .linear, .kernel, .ensemble: return nil
         }
