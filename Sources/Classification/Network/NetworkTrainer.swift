@@ -5,9 +5,9 @@ internal import Tensors
 
 /// How a network is trained on recordings.
 struct NetworkTrainingOptions: Hashable, Sendable, Codable {
-    var epochs = 30
+    var epochs = 16
     /// Of learning to measure, before; see `NetworkPretraining`.
-    var pretrainingEpochs = 20
+    var pretrainingEpochs = 15
     /// Recordings of one step.
     var batch = 32
     /// Peak learning rate.

@@ -16,7 +16,7 @@ package struct ClassifierTraining: Sendable {
         /// Sets drawn for an interval.
         package var draws = 1000
         /// Networks that one part of a family is the mean of.
-        package var networksPerPart = 1
+        package var networksPerPart = 2
         var network = NetworkTrainingOptions()
         /// What ECG Mamba tells its findings from; see ops/decisions/0026.
         var pooling = ECGMambaConfiguration.Pooling.mean
