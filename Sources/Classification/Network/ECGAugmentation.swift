@@ -14,8 +14,6 @@ struct ECGAugmentation: Sendable, Hashable, Codable {
     /// The largest deviation of white noise, and of a wandering baseline, in units of the leads.
     var noise = 0.05
     var wander = 0.05
-    /// The longest piece of all leads that is silent, in seconds.
-    var erasedSeconds = 0.0
 
     /// Fills one window of a batch, changed at random.
     ///
@@ -53,7 +51,6 @@ struct ECGAugmentation: Sendable, Hashable, Codable {
                 target[start + i] = factor * window[lead * samples + i - shift] + added
             }
         }
-        erase(&target, leads: leads, samples: samples, hertz: hertz, &random)
         return first
     }
 
@@ -62,19 +59,5 @@ struct ECGAugmentation: Sendable, Hashable, Codable {
         let bits = random.next()
         let sum = (bits & 0xFFFF) + (bits >> 16 & 0xFFFF) + (bits >> 32 & 0xFFFF) + (bits >> 48)
         return (Float(sum) - 2 * 65535) * (1 / 37837.0)
-    }
-
-    private func erase(
-        _ target: inout ArraySlice<Float>, leads: Int, samples: Int, hertz: Double,
-        _ random: inout RandomStream
-    ) {
-        let longest = min(samples - 1, Int(erasedSeconds * hertz))
-        guard longest > 0 else { return }
-        let length = random.integer(below: longest + 1)
-        let first = random.integer(below: samples - length)
-        for lead in 0..<leads {
-            let start = target.startIndex + lead * samples + first
-            for i in start..<start + length { target[i] = 0 }
-        }
     }
 }

@@ -35,7 +35,6 @@ struct NetworkPretraining: Sendable {
         options.mixedShare = 0
         options.augmentation.gain = 0.05
         options.augmentation.leadLoss = 0.15
-        options.augmentation.erasedSeconds = 0
         let trainer = NetworkTrainer(
             configuration: configuration.telling(targets[0].count), options: options,
             seed: seed &+ 77, threads: threads)
