@@ -152,6 +152,40 @@ import Testing
         #expect(other.weights == model.weights && other.references == model.references)
     }
 
+    @Test func `linear models on the same convolutions join, and give the same sum`() throws {
+        let recordings = try MadeUpECG.collection(18)
+        let folds = PatientFolds(recordings, count: 3)
+        func member(_ kind: FeatureKind, _ weight: Double, seed: UInt64 = 3) -> ClassifierMember {
+            var trainer = LinearTrainer(kind: kind, preparation: ECGPreparation(), seed: seed)
+            (trainer.sizes.dilations, trainer.sizes.groupsPerDilation) = ([1, 8], 1)
+            trainer.penalties = [0.1]
+            return ClassifierMember(
+                weight: weight,
+                calibration: (0..<3).map {
+                    ClassCalibration(slope: 1 + weight + Double($0), offset: weight - Double($0))
+                },
+                model: .linear(trainer.fit(recordings, folds, on: Array(0..<18)).model))
+        }
+        func sum(_ members: [ClassifierMember]) -> [[Double]] {
+            var sums = recordings.map { _ in [0.0, 0, 0] }
+            for member in members {
+                let rows = member.logits(recordings.map(\.prepared), threads: 1)
+                for (i, row) in rows.enumerated() {
+                    for k in row.indices { sums[i][k] += member.weight * row[k] }
+                }
+            }
+            return sums
+        }
+        let members = [member(.kernels, 0.25), member(.beats, 0.25), member(.all, 0.5)]
+        let joined = ClassifierMember.joined(members)
+        #expect(joined.count == 2)
+        for (a, b) in zip(sum(members).joined(), sum(joined).joined()) {
+            #expect(abs(a - b) < 1e-4 * (1 + abs(a)))
+        }
+        let others = [member(.kernels, 0.5, seed: 4), member(.all, 0.5)]
+        #expect(ClassifierMember.joined(others).count == 2)
+    }
+
     @Test(arguments: [NetworkKind.mamba, .resnet])
     func `a network learns, and any number of threads gives its bits`(kind: NetworkKind) throws {
         let recordings = try MadeUpECG.collection(16)

@@ -123,7 +123,7 @@ package struct ClassifierTraining: Sendable {
         return FittedClassifier(
             family: options.family, classes: classes, preparation: preparation,
             thresholds: tuning.thresholds, calibration: tuning.calibration, card: card,
-            members: members)
+            members: ClassifierMember.joined(members))
     }
 
     /// One part of a family: its logits on recordings left out, and its models, fitted on all.
