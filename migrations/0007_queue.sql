@@ -272,6 +272,7 @@ ALTER TABLE systole.schedule
     ADD COLUMN dst_overlap text NOT NULL DEFAULT 'first',
     ADD COLUMN pause_on_failure boolean NOT NULL DEFAULT false,
     ADD COLUMN queued_fire_at timestamptz,
+    ADD COLUMN rule_since timestamptz NOT NULL DEFAULT now(),
     DROP CONSTRAINT schedule_overlap_known,
     ADD CONSTRAINT schedule_overlap_known
         CHECK (overlap IN ('allow', 'skip', 'queue_one', 'cancel_running')),
@@ -279,6 +280,9 @@ ALTER TABLE systole.schedule
     ADD CONSTRAINT schedule_dst_overlap_known CHECK (dst_overlap IN ('first', 'last', 'both')),
     ADD CONSTRAINT schedule_jitter_range CHECK (jitter >= interval '0'),
     ADD CONSTRAINT schedule_catchup_window_range CHECK (catchup_window > interval '0');
+
+COMMENT ON COLUMN systole.schedule.rule_since IS
+    'When the times of the schedule were last stated: decisions from then on follow one another without holes or doubles.';
 
 -- Serves fire_due_schedules(), which looks for fires that waited for the previous job to end.
 CREATE INDEX schedule_queued ON systole.schedule (schedule_id) WHERE queued_fire_at IS NOT NULL;
@@ -504,10 +508,10 @@ BEGIN
     IF FOUND AND replace_existing THEN
         UPDATE systole.schedule t SET (kind, args, every, cron, time_zone, catchup, overlap, catchup_maximum,
             start_at, end_at, priority, attempts_maximum, time_limit, jitter, catchup_window, dst_gap,
-            dst_overlap, pause_on_failure, next_fire_at)
+            dst_overlap, pause_on_failure, next_fire_at, rule_since)
             = ROW (s.kind, s.args, s.every, s.cron, s.time_zone, s.catchup, s.overlap, s.catchup_maximum,
             s.start_at, s.end_at, s.priority, s.attempts_maximum, s.time_limit, s.jitter, s.catchup_window,
-            s.dst_gap, s.dst_overlap, s.pause_on_failure, s.next_fire_at)
+            s.dst_gap, s.dst_overlap, s.pause_on_failure, s.next_fire_at, now())
         WHERE t.schedule_id = id;
         RETURN id;
     END IF;
@@ -846,3 +850,21 @@ JOIN systole.schedule s USING (schedule_id);
 COMMENT ON VIEW systole.schedule_fires IS
     'Every decision about every schedule. A stretch that was skipped is one row, from fire_at through through_at; together '
     'the rows of a schedule, triggered and backfilled ones aside, tile the time since it was made.';
+
+DROP FUNCTION systole.schedule_forecast(text, interval, interval, text, text, text);
+CREATE FUNCTION systole.schedule_forecast(
+    series text, horizon interval, every interval DEFAULT NULL, cron text DEFAULT NULL,
+    time_zone text DEFAULT 'UTC', name text DEFAULT NULL, catchup text DEFAULT 'latest',
+    overlap text DEFAULT 'skip', jitter interval DEFAULT '0', pause_on_failure boolean DEFAULT false)
+RETURNS bigint LANGUAGE sql AS $$
+    SELECT systole.create_schedule(
+        name => coalesce($6, format('forecast %s %s', $1, $2)),
+        kind => 'forecast',
+        args => jsonb_build_object(
+            'steps', systole.horizon_steps($1, $2), 'series_id', systole.series_id_of($1)),
+        every => $3, cron => $4, time_zone => $5, catchup => $7, overlap => $8, jitter => $9,
+        pause_on_failure => $10)
+$$;
+COMMENT ON FUNCTION systole.schedule_forecast IS
+    'Forecasts a series again and again: every so often, or by cron in a time zone. Returns the number '
+    'of the schedule; its name is the one given, or forecast, the key and the horizon. The rest as in create_schedule().';
