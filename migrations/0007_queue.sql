@@ -793,7 +793,7 @@ BEGIN
     RETURN fired;
 END $$;
 
--- As in 0002, and a job that is given up pauses a schedule that asked for it.
+-- As in 0005, and a job that is given up pauses a schedule that asked for it.
 CREATE OR REPLACE FUNCTION systole.archive_job(
     id bigint, final_state text, result jsonb, error_class text, error text)
 RETURNS void LANGUAGE plpgsql AS $$
@@ -814,6 +814,10 @@ BEGIN
     IF old.again_args IS NOT NULL AND final_state <> 'cancelled' THEN
         PERFORM systole.enqueue(old.kind, old.again_args, old.unique_key, now(), old.priority,
             old.attempts_maximum, old.time_limit);
+    END IF;
+    IF old.kind = 'train' THEN
+        UPDATE systole.training t SET outcome = final_state, ended_at = now() WHERE t.job_id = id;
+        UPDATE systole.training_state s SET state = NULL WHERE s.job_id = id AND s.state IS NOT NULL;
     END IF;
     IF final_state = 'dead' AND old.schedule_id IS NOT NULL THEN
         UPDATE systole.schedule s
