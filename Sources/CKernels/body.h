@@ -451,8 +451,13 @@ static void CK(preprocess_backward)(size_t length, const REAL *dy, size_t stride
 #include "product.h"
 #include "rows.h"
 #include "scan.h"
+#include "direction.h"
 
 #undef EACH_REGISTER
+#undef EACH_GROUP_OF_REGISTERS
+#undef PLACE
+#undef GROUP
+#undef OF_GROUP
 #undef KEPT
 #undef ELEMENTWISE
 #undef LANES

@@ -87,7 +87,7 @@
     F(preprocess,                                                                                  \
       (size_t length, const REAL *x, const int64_t *windows, REAL *y, size_t stride,               \
        REAL *scratch),                                                                            \
-      (length, x, windows, y, stride, scratch))                                                     \
+      (length, x, windows, y, stride, scratch))                                                    \
     F(preprocess_backward,                                                                         \
       (size_t length, const REAL *dy, size_t stride, const int64_t *windows, REAL *dx,             \
        REAL *scratch),                                                                            \
@@ -187,6 +187,11 @@
       (ck_scan_sizes sizes, const REAL *x, const REAL *delta, const REAL *a, const REAL *b,        \
       const REAL *c, const REAL *d, REAL *y, int add, REAL *state, REAL *kept, REAL *scratch),     \
       (sizes, x, delta, a, b, c, d, y, add, state, kept, scratch))                                 \
+    F(direction,                                                                                   \
+      (ck_direction_sizes sizes, const REAL *x, const REAL *taps, const REAL *bias, const REAL     \
+      *weight, const REAL *projection, const REAL *step, const REAL *step_bias, const REAL *a,     \
+      const REAL *d, REAL *y, int add, REAL *state, REAL *scratch),                                \
+      (sizes, x, taps, bias, weight, projection, step, step_bias, a, d, y, add, state, scratch))   \
     F(scan_backward,                                                                               \
       (ck_scan_sizes sizes, const REAL *x, const REAL *delta, const REAL *a, const REAL *b,        \
       const REAL *c, const REAL *d, const REAL *kept, const REAL *dy, REAL *dx, REAL *ddelta,      \

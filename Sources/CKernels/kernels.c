@@ -25,6 +25,11 @@ size_t ck_scan_scratch(size_t channels, size_t states) {
     return 2 * ck_scan_width(channels) * (states + 1) + 2 * (CK_SCAN_CHUNK * states + 8) * CK_BLOCK;
 }
 
+size_t ck_direction_scratch(size_t channels, size_t states, size_t columns) {
+    const size_t width = ck_scan_width(channels);
+    return CK_DIRECTION_POINTS * (2 * (width + CK_BLOCK) + columns) + width * (states + 1);
+}
+
 // 32 well-mixed bits of a key and an index: the finaliser of MurmurHash3 with the second half of
 // the key between its rounds.
 static inline __attribute__((always_inline)) uint32_t ck_hash(const uint32_t *key,
