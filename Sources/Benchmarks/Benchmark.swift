@@ -53,6 +53,8 @@ struct Contest {
     /// The first one that is present is the opponent of the report; the others are told beside
     /// it.
     let opponents: [Opponent]
+    /// Parts of our own work, each alone: where the time goes.
+    var stages: [Contestant] = []
     /// Puts away what was prepared.
     var finish: () async throws -> Void = {}
 }

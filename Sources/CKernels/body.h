@@ -441,6 +441,7 @@ static void CK(preprocess_backward)(size_t length, const REAL *dy, size_t stride
 
 #include "convolution.h"
 #include "lanes.h"
+#include "sections.h"
 #include "blocks.h"
 #include "block_mix.h"
 #include "block_states.h"
@@ -451,8 +452,13 @@ static void CK(preprocess_backward)(size_t length, const REAL *dy, size_t stride
 #include "product.h"
 #include "rows.h"
 #include "scan.h"
+#include "direction.h"
 
 #undef EACH_REGISTER
+#undef EACH_GROUP_OF_REGISTERS
+#undef PLACE
+#undef GROUP
+#undef OF_GROUP
 #undef KEPT
 #undef ELEMENTWISE
 #undef LANES

@@ -58,6 +58,13 @@
       (size_t d, size_t length, size_t lanes, const REAL *w, const REAL *s1, const REAL *s2,       \
        const REAL *s3, REAL *out1, REAL *out2, REAL *out3),                                        \
       (d, length, lanes, w, s1, s2, s3, out1, out2, out3))                                         \
+    F(biquads,                                                                                     \
+      (size_t sections, size_t length, size_t lanes, const REAL *c, REAL *y, ptrdiff_t step),      \
+      (sections, length, lanes, c, y, step))                                                       \
+    F(polyphase,                                                                                   \
+      (size_t up, size_t down, size_t half, const REAL *taps, size_t length, size_t lanes,         \
+       const REAL *x, size_t count, REAL *y),                                                      \
+      (up, down, half, taps, length, lanes, x, count, y))                                          \
     F(forecast_rows,                                                                               \
       (size_t d, size_t horizon, const REAL *a, const REAL *b, const REAL *c, const REAL *k,       \
        REAL *r),                                                                                   \
@@ -87,7 +94,7 @@
     F(preprocess,                                                                                  \
       (size_t length, const REAL *x, const int64_t *windows, REAL *y, size_t stride,               \
        REAL *scratch),                                                                            \
-      (length, x, windows, y, stride, scratch))                                                     \
+      (length, x, windows, y, stride, scratch))                                                    \
     F(preprocess_backward,                                                                         \
       (size_t length, const REAL *dy, size_t stride, const int64_t *windows, REAL *dx,             \
        REAL *scratch),                                                                            \
@@ -187,6 +194,11 @@
       (ck_scan_sizes sizes, const REAL *x, const REAL *delta, const REAL *a, const REAL *b,        \
       const REAL *c, const REAL *d, REAL *y, int add, REAL *state, REAL *kept, REAL *scratch),     \
       (sizes, x, delta, a, b, c, d, y, add, state, kept, scratch))                                 \
+    F(direction,                                                                                   \
+      (ck_direction_sizes sizes, const REAL *x, const REAL *taps, const REAL *bias, const REAL     \
+      *weight, const REAL *projection, const REAL *step, const REAL *step_bias, const REAL *a,     \
+      const REAL *d, REAL *y, int add, REAL *state, REAL *scratch),                                \
+      (sizes, x, taps, bias, weight, projection, step, step_bias, a, d, y, add, state, scratch))   \
     F(scan_backward,                                                                               \
       (ck_scan_sizes sizes, const REAL *x, const REAL *delta, const REAL *a, const REAL *b,        \
       const REAL *c, const REAL *d, const REAL *kept, const REAL *dy, REAL *dx, REAL *ddelta,      \

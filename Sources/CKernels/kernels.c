@@ -8,6 +8,9 @@
 // Room beside the rows of a convolution that the widest variant reads: 7 registers of 16.
 #define CK_PADDING 128
 
+// Points in time whose lanes are gathered or scattered at once.
+#define CK_STRETCH 64
+
 size_t ck_convolution_scratch(size_t length) { return 7 * (length + 2 * CK_PADDING); }
 
 size_t ck_transform_scratch(size_t length, size_t block) {
@@ -23,6 +26,11 @@ size_t ck_scan_width(size_t channels) { return (channels + CK_BLOCK - 1) / CK_BL
 
 size_t ck_scan_scratch(size_t channels, size_t states) {
     return 2 * ck_scan_width(channels) * (states + 1) + 2 * (CK_SCAN_CHUNK * states + 8) * CK_BLOCK;
+}
+
+size_t ck_direction_scratch(size_t channels, size_t states, size_t columns) {
+    const size_t width = ck_scan_width(channels);
+    return CK_DIRECTION_POINTS * (2 * (width + CK_BLOCK) + columns) + width * (states + 1);
 }
 
 // 32 well-mixed bits of a key and an index: the finaliser of MurmurHash3 with the second half of

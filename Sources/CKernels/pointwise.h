@@ -17,6 +17,9 @@ static inline REAL CK(logistic)(REAL x, REAL e) { return (x < 0 ? e : (REAL)1) /
 #if WIDE && CK_IS_FLOAT
 // For as many whole registers as there are from i on.
 #define EACH_REGISTER(n) for (; i + LANES <= (n); i += LANES)
+// For as many groups of registers; the first place of register g is PLACE.
+#define EACH_GROUP_OF_REGISTERS(n) for (; i + GROUP * LANES <= (n); i += GROUP * LANES)
+#define PLACE (i + (size_t)g * LANES)
 #endif
 
 static void CK(activation)(size_t n, int function, const REAL *x, REAL *y) {
@@ -24,10 +27,13 @@ static void CK(activation)(size_t n, int function, const REAL *x, REAL *y) {
     size_t i = 0;
 #if WIDE && CK_IS_FLOAT
     if (function == CK_SILU) {
-        EACH_REGISTER(n) {
-            const CK(lanes) v = READ(x + i);
-            AT(y + i) = v * CK(inverse)(1.0f + CK(falling)(v));
+        EACH_GROUP_OF_REGISTERS(n) {
+            CK(lanes) v[GROUP];
+            OF_GROUP v[g] = READ(x + PLACE);
+            CK(silu_group)(v);
+            OF_GROUP AT(y + PLACE) = v[g];
         }
+        EACH_REGISTER(n) AT(y + i) = CK(silu_lanes)(READ(x + i));
     } else if (function == CK_SOFTPLUS) {
         EACH_REGISTER(n) AT(y + i) = CK(softplus_lanes)(READ(x + i));
     }

@@ -19,14 +19,16 @@ INSIDE void CK(product_tile)(const int M, const int N, ptrdiff_t inner, const RE
         UNROLLED for (int n = 0; n < N; n++)
             sum[m][n] = add ? READ(c + m * step_c + n * (ptrdiff_t)LANES) : (CK(lanes)){0};
     }
+    const REAL *p[4];  // To every third row: few enough addresses that each has a register.
+    UNROLLED for (int i = 0; i < 4; i++) p[i] = a + (3 * i < M ? 3 * i : 0) * row_a;
     for (ptrdiff_t k = 0; k < inner; k++) {
         CK(lanes) v[2];
         UNROLLED for (int n = 0; n < N; n++) v[n] = READ(b + n * (ptrdiff_t)LANES);
         UNROLLED for (int m = 0; m < M; m++) {
-            const REAL u = a[m * row_a];
+            const REAL u = p[m / 3][m % 3 * row_a];
             UNROLLED for (int n = 0; n < N; n++) sum[m][n] += u * v[n];
         }
-        a += step_a;
+        UNROLLED for (int i = 0; i < 4; i++) p[i] += step_a;
         b += step_b;
     }
     UNROLLED for (int m = 0; m < M; m++) {

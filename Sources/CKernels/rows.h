@@ -66,6 +66,13 @@ static void CK(bias_softplus)(size_t rows, size_t n, REAL *x, const REAL *bias, 
     for (size_t row = 0; row < rows; row++, x += n, y += n) {
         size_t i = 0;
 #if WIDE && CK_IS_FLOAT
+        EACH_GROUP_OF_REGISTERS(n) {
+            CK(lanes) v[GROUP];
+            OF_GROUP v[g] = READ(x + PLACE) + READ(bias + PLACE);
+            OF_GROUP AT(x + PLACE) = v[g];
+            CK(softplus_group)(v);
+            OF_GROUP AT(y + PLACE) = v[g];
+        }
         EACH_REGISTER(n) {
             AT(x + i) += READ(bias + i);
             AT(y + i) = CK(softplus_lanes)(READ(x + i));
@@ -84,10 +91,13 @@ static void CK(gate)(size_t rows, size_t n, REAL factor, const REAL *x, const RE
     for (size_t row = 0; row < rows; row++, x += n, y += n, z += step_z) {
         size_t i = 0;
 #if WIDE && CK_IS_FLOAT
-        EACH_REGISTER(n) {
-            const CK(lanes) v = READ(z + i), share = CK(inverse)(1.0f + CK(falling)(v));
-            AT(y + i) = factor * READ(x + i) * v * share;
+        EACH_GROUP_OF_REGISTERS(n) {
+            CK(lanes) v[GROUP];
+            OF_GROUP v[g] = READ(z + PLACE);
+            CK(silu_group)(v);
+            OF_GROUP AT(y + PLACE) = factor * READ(x + PLACE) * v[g];
         }
+        EACH_REGISTER(n) AT(y + i) = factor * READ(x + i) * CK(silu_lanes)(READ(z + i));
 #endif
         for (; i < n; i++) y[i] = factor * x[i] * z[i] * CK(logistic)(z[i], CK(decay)(z[i]));
     }

@@ -56,11 +56,13 @@ INSIDE void CK(scan_tile)(const int G, int first, int add, size_t steps, CK(stri
     UNROLLED for (int g = 0; g < G; g++) AT(h + g * row) = state[g];
 }
 
-// Room for a chunk of a strip that is narrower than a register.
+// Room for the most points that are taken at once of a strip that is narrower than a register.
+#define ROOM (CK_DIRECTION_POINTS * STRIP)
+_Static_assert(CK_DIRECTION_POINTS >= CHUNK, "room for a chunk");
 typedef struct {
-    REAL x[CHUNK * STRIP], delta[CHUNK * STRIP], y[CHUNK * STRIP], dx[CHUNK * STRIP];
-    REAL ddelta[CHUNK * STRIP];
+    REAL x[ROOM], delta[ROOM], y[ROOM], dx[ROOM], ddelta[ROOM];
 } CK(narrow);
+#undef ROOM
 
 INSIDE void CK(widen)(size_t steps, size_t count, const REAL *from, ptrdiff_t step, REAL *to) {
     for (size_t t = 0; t < steps; t++) {
@@ -105,36 +107,42 @@ static void CK(scan_strip)(size_t states, int add, size_t steps, const CK(strip)
 #undef SCAN
 }
 
+// All channels over some points in time, from the first one's signals on.
+static void CK(scan_points)(ck_scan_sizes z, size_t steps, const REAL *x, const REAL *delta,
+                            const REAL *b, const REAL *c, const REAL *spread, REAL *y, int add,
+                            REAL *state) {
+    const size_t width = ck_scan_width(z.channels), size = width * z.states;
+    ALIGNED CK(narrow) narrow;
+    for (ptrdiff_t e = 0; e < (ptrdiff_t)z.channels; e += STRIP) {
+        CK(strip) s = {x + e, delta + e, b, c, z.x, z.delta, z.b, z.c,
+                       spread + e * (ptrdiff_t)z.states, spread + size + (size_t)e, 0};
+        const size_t count = z.channels - (size_t)e;
+        if (count >= (size_t)STRIP) {
+            CK(scan_strip)(z.states, add, steps, &s, state + e, (ptrdiff_t)width, y + e, z.y);
+            continue;
+        }
+        CK(widen)(steps, count, s.x, s.step_x, narrow.x);
+        CK(widen)(steps, count, s.delta, s.step_delta, narrow.delta);
+        if (add) CK(widen)(steps, count, y + e, z.y, narrow.y);
+        s.x = narrow.x;
+        s.delta = narrow.delta;
+        s.step_x = s.step_delta = STRIP;
+        CK(scan_strip)(z.states, add, steps, &s, state + e, (ptrdiff_t)width, narrow.y, STRIP);
+        CK(unwiden)(steps, count, narrow.y, y + e, z.y);
+    }
+}
+
 static void CK(scan)(ck_scan_sizes z, const REAL *x, const REAL *delta, const REAL *a,
                      const REAL *b, const REAL *c, const REAL *d, REAL *y, int add, REAL *state,
                      REAL *kept, REAL *scratch) {
-    const size_t width = ck_scan_width(z.channels), size = width * z.states;
-    ALIGNED CK(narrow) narrow;
+    const size_t size = ck_scan_width(z.channels) * z.states;
     CK(scan_spread)(z.channels, z.states, a, d, scratch);
     for (size_t start = 0; start < z.length; start += CHUNK) {
-        const size_t steps = z.length - start < CHUNK ? z.length - start : CHUNK;
         const ptrdiff_t t = (ptrdiff_t)start;
         if (kept) memcpy(kept + start / CHUNK * size, state, size * sizeof(REAL));
-        for (ptrdiff_t e = 0; e < (ptrdiff_t)z.channels; e += STRIP) {
-            CK(strip) s = {x + t * z.x + e, delta + t * z.delta + e, b + t * z.b, c + t * z.c,
-                           z.x, z.delta, z.b, z.c, scratch + e * (ptrdiff_t)z.states,
-                           scratch + size + (size_t)e, 0};
-            REAL *out = y + t * z.y + e;
-            const size_t count = z.channels - (size_t)e;
-            if (count >= (size_t)STRIP) {
-                CK(scan_strip)(z.states, add, steps, &s, state + e, (ptrdiff_t)width, out, z.y);
-                continue;
-            }
-            CK(widen)(steps, count, s.x, s.step_x, narrow.x);
-            CK(widen)(steps, count, s.delta, s.step_delta, narrow.delta);
-            if (add) CK(widen)(steps, count, out, z.y, narrow.y);
-            s.x = narrow.x;
-            s.delta = narrow.delta;
-            s.step_x = s.step_delta = STRIP;
-            s.ahead = 0;
-            CK(scan_strip)(z.states, add, steps, &s, state + e, (ptrdiff_t)width, narrow.y, STRIP);
-            CK(unwiden)(steps, count, narrow.y, out, z.y);
-        }
+        CK(scan_points)(z, z.length - start < CHUNK ? z.length - start : CHUNK, x + t * z.x,
+                        delta + t * z.delta, b + t * z.b, c + t * z.c, scratch, y + t * z.y, add,
+                        state);
     }
 }
 

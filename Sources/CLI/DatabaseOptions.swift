@@ -25,19 +25,21 @@ struct DatabaseOptions: ParsableArguments {
     /// Opens a pool on a database whose schema is the one this executable was built for.
     ///
     /// - Parameter body: Gets the pool, which is closed afterwards.
+    /// - Returns: What `body` returns.
     /// - Throws: One sentence where there is no database, or its schema is another.
-    func withPool(_ body: (Pool) async throws -> Void) async throws {
+    func withPool<T>(_ body: (Pool) async throws -> T) async throws -> T {
         let configuration = try resolved()
         let server = try Database.server(configuration)
         try await Database.requireSchema(of: configuration, on: server)
         let pool = Pool(server, limits: PoolLimits(connectionsMaximum: 4))
         do {
-            try await body(pool)
+            let value = try await body(pool)
+            await pool.close()
+            return value
         } catch {
             await pool.close()
             throw error
         }
-        await pool.close()
     }
 }
 

@@ -5,14 +5,19 @@ import Postgres
 struct JobCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "job",
-        abstract: "Lists jobs, shows or follows one, cancels or retries one.",
+        abstract: "Lists jobs, follows, cancels or retries them; pauses and limits their kinds.",
         discussion: """
             Example:
               systole job list --state running
               systole job watch 17
               systole job retry 17
+              systole job redrive --kind forecast
+              systole job limit train --running 1
             """,
-        subcommands: [List.self, Show.self, Watch.self, Cancel.self, Retry.self],
+        subcommands: [
+            List.self, Show.self, Watch.self, Cancel.self, Retry.self, Dead.self, Redrive.self,
+            Queues.self, Limit.self, Pause.self, Resume.self,
+        ],
         defaultSubcommand: List.self)
 
     /// `systole job list`

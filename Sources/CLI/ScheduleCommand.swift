@@ -5,14 +5,17 @@ import Postgres
 struct ScheduleCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "schedule",
-        abstract: "Schedules forecasts; lists, pauses and removes schedules.",
+        abstract: "Schedules forecasts; lists, pauses, fires and removes schedules.",
         discussion: """
             Example:
               systole schedule add plant.oil_temp --horizon '7 days' --every '1 hour'
               systole schedule add plant.oil_temp --horizon '7 days' --cron '5 6 * * *' \\
                   --time-zone Europe/Oslo
             """,
-        subcommands: [Add.self, List.self, Next.self, Pause.self, Resume.self, Remove.self],
+        subcommands: [
+            Add.self, List.self, Next.self, Fires.self, Trigger.self, Backfill.self, Pause.self,
+            Resume.self, Remove.self,
+        ],
         defaultSubcommand: List.self)
 
     /// `systole schedule add`
@@ -27,6 +30,16 @@ struct ScheduleCommand: AsyncParsableCommand {
         @Option(help: "When, as five cron fields: '5 * * * *'.") var cron: String?
         @Option(help: "The time zone of --cron, by its IANA name.") var timeZone = "UTC"
         @Option(help: "A name of its own; else it is made from the series.") var name: String?
+        @Option(help: "What becomes of missed fires: skip, latest or all.") var catchup = "latest"
+        @Option(
+            help: """
+                While the previous forecast still waits or runs: allow, skip, queue_one or \
+                cancel_running.
+                """)
+        var overlap = "skip"
+        @Option(help: "Start up to so much later, each fire by another delay: '5 minutes'.")
+        var jitter = "0"
+        @Flag(help: "Pause the schedule when a forecast is given up.") var pauseOnFailure = false
         @OptionGroup var database: DatabaseOptions
 
         func validate() throws {
@@ -41,7 +54,9 @@ struct ScheduleCommand: AsyncParsableCommand {
                     """
                     SELECT systole.schedule_forecast(\(series), horizon => \(horizon)::interval,
                         every => \(every)::interval, cron => \(cron), time_zone => \(timeZone),
-                        name => \(name)) AS schedule
+                        name => \(name), catchup => \(catchup), overlap => \(overlap),
+                        jitter => \(jitter)::interval, pause_on_failure => \(pauseOnFailure))
+                        AS schedule
                     """)
                 print("schedule \(try rows.only().text("schedule")) is set")
             }

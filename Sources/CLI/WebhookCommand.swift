@@ -53,8 +53,8 @@ struct WebhookCommand: AsyncParsableCommand {
                     ).only().text("secret")
                     let endpoint = try db.run(
                         """
-                        SELECT currval(pg_get_serial_sequence(
-                            'systole.webhook_endpoint', 'endpoint_id')) AS endpoint_id
+                        SELECT max(endpoint_id) AS endpoint_id FROM systole.webhooks
+                        WHERE created_at = now() AND url = \(url)
                         """
                     ).only().int64("endpoint_id")
                     return (endpoint, secret)

@@ -96,7 +96,9 @@ struct WorkerProcess {
             services.append(
                 Leader(
                     holder: identity.id, pool: pool,
-                    logger: logger))
+                    duties: [
+                        Scheduler(), Rescuer(), Upkeep(), ForecastMarking(), ObservationUpkeep(),
+                    ], logger: logger))
             services.append(EventRouter(pool: pool, logger: logger))
         }
         if roles.contains(.notify) { services.append(deliverer(pool, logger)) }

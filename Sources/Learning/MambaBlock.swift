@@ -66,7 +66,7 @@ package struct MambaBlock: Sendable {
 /// What a block's forward pass leaves for its adjoint, of one recording.
 package struct MambaSignals: Sendable {
     let split: Panel  // [time, 2·inner]: signal and gate
-    let directions: [DirectionSignals]
+    let directions: [DirectionSignals]  // none without an adjoint
     let y: Panel  // [time, inner]
     let gated: Panel  // [time, inner]
 
@@ -75,12 +75,9 @@ package struct MambaSignals: Sendable {
     ) {
         split = layout.reserve(time, 2 * block.inner)
         var directions: [DirectionSignals] = []
-        for direction in block.directions where training || directions.isEmpty {
-            directions.append(
-                DirectionSignals(&layout, direction, time: time, training: training))
+        for direction in block.directions where training {
+            directions.append(DirectionSignals(&layout, direction, time: time, training: true))
         }
-        // Without an adjoint the second direction takes the place of the first.
-        while directions.count < block.directions.count { directions.append(directions[0]) }
         self.directions = directions
         y = layout.reserve(time, block.inner)
         gated = training ? layout.reserve(time, block.inner) : y
@@ -150,6 +147,7 @@ extension MambaBlock {
     /// - Parameters:
     ///   - u: Without gaps.
     ///   - out: Other memory than u.
+    ///   - adding: Whether out is added to.
     ///   - wanted: The only row of `out` that is needed; all where nil.
     ///   - masked: Rows that leave every state alone; what stands there in `out` means nothing.
     ///   - signals: Filled.
@@ -158,9 +156,9 @@ extension MambaBlock {
     ///   - p: All parameters.
     ///   - work: The memory of all panels.
     package func forward<S>(
-        _ u: Panel, into out: Panel, wanted: Int? = nil, masked: MaskedRows = .none,
-        _ signals: MambaSignals, _ scratch: MambaScratch, _ weights: MambaWeights, _ p: Panel,
-        _ work: Workspace<S>
+        _ u: Panel, into out: Panel, adding: Bool = false, wanted: Int? = nil,
+        masked: MaskedRows = .none, _ signals: MambaSignals, _ scratch: MambaScratch,
+        _ weights: MambaWeights, _ p: Panel, _ work: Workspace<S>
     ) {
         let own = wanted.map { $0..<$0 + 1 } ?? 0..<u.rows
         let (x, z) = (signals.split.columns(0..<inner), signals.split.columns(inner..<2 * inner))
@@ -174,6 +172,13 @@ extension MambaBlock {
         masked.clear(x, work)
         for (index, direction) in directions.enumerated() {
             let rows = rows(of: index, u.rows, wanted)
+            guard !signals.directions.isEmpty else {
+                direction.forward(
+                    x.rows(rows), into: signals.y.rows(rows), adding: index > 0,
+                    reversed: index > 0, masked: masked.within(rows), scratch.direction,
+                    weights.directions[index], p, work)
+                continue
+            }
             direction.forward(
                 x.rows(rows), into: signals.y.rows(rows), adding: index > 0, reversed: index > 0,
                 masked: masked.within(rows), signals.directions[index].rows(rows),
@@ -181,7 +186,7 @@ extension MambaBlock {
         }
         work.gate(
             signals.y.rows(own), by: z.rows(own), times: S(factor), into: signals.gated.rows(own))
-        work.product(signals.gated.rows(own), weights.output, into: out.rows(own))
+        work.product(signals.gated.rows(own), weights.output, into: out.rows(own), adding: adding)
     }
 
     /// Fills du with ∂L/∂u, and adds to the gradients of all weights.

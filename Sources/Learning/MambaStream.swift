@@ -8,6 +8,7 @@ package final class MambaStream<S: Scalar> {
     private let parameters: Panel
     private let (u, y, window, convolved): (Panel, Panel, Panel, Panel)
     private let signals: MambaSignals
+    private let own: DirectionSignals
     private let scratch: MambaScratch
     private let weights: MambaWeights
 
@@ -23,6 +24,7 @@ package final class MambaStream<S: Scalar> {
         window = layout.reserve(taps, block.inner)
         convolved = layout.reserve(taps, block.inner)
         signals = MambaSignals(&layout, block, time: 1, training: false)
+        own = DirectionSignals(&layout, block.directions[0], time: 1, training: false)
         scratch = MambaScratch(&layout, block, time: 1, training: false)
         weights = MambaWeights(&layout, block)
         work = Workspace(layout)
@@ -41,7 +43,6 @@ package final class MambaStream<S: Scalar> {
         work.depthwise(
             window, weights: weights.directions[0].taps,
             bias: direction.convolution.bias.panel(in: parameters), into: convolved)
-        let own = signals.directions[0]
         work.copy(convolved.row(taps - 1), to: own.convolved)
         direction.select(own, weights.directions[0], parameters, work)
         work.scan(

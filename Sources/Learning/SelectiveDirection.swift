@@ -168,7 +168,7 @@ extension DirectionSignals {
 /// Scratch of one thread for a direction.
 package struct DirectionScratch: Sendable {
     let state: Panel  // [states, width]
-    let scan: Panel
+    let scan: Panel  // without a training also of a whole direction
     let dx: Panel  // [time, inner]
     let ddelta: Panel  // [time, inner]
     let dprojected: Panel  // [time, rank + 2·states]
@@ -178,7 +178,10 @@ package struct DirectionScratch: Sendable {
     ) {
         let (inner, states) = (direction.inner, direction.states)
         state = layout.reserve(states, ScanExtent.width(channels: inner))
-        scan = layout.reserve(1, ScanExtent.scratch(channels: inner, states: states))
+        let whole = ScanExtent.directionScratch(
+            channels: inner, states: states, columns: direction.projected)
+        let scan = ScanExtent.scratch(channels: inner, states: states)
+        self.scan = layout.reserve(1, training ? scan : max(scan, whole))
         let length = training ? time : 0
         dx = layout.reserve(length, inner)
         ddelta = layout.reserve(length, inner)
@@ -209,6 +212,25 @@ extension SelectiveDirection {
             work.transpose(projection.panel(in: p), into: target)
         }
         work.negativeExponential(logarithm.panel(in: p), into: weights.a)
+    }
+
+    /// As the other `forward`, where there is no adjoint to come: nothing is left of what lies between.
+    package func forward<S>(
+        _ x: Panel, into y: Panel, adding: Bool, reversed: Bool, masked: MaskedRows,
+        _ scratch: DirectionScratch, _ weights: DirectionWeights, _ p: Panel, _ work: Workspace<S>
+    ) {
+        guard let turned = weights.projection else {
+            preconditionFailure("SelectiveDirection: a gradient for weights")
+        }
+        work.fill(scratch.state)
+        work.direction(
+            x,
+            DirectionMaps(
+                taps: weights.taps, bias: convolution.bias.panel(in: p),
+                weight: projection.panel(in: p), projection: turned, step: weights.step,
+                stepBias: step.bias.panel(in: p), a: weights.a, d: skip.panel(in: p)),
+            into: y, adding: adding, masked: (masked.first, masked.second), state: scratch.state,
+            scratch: scratch.scan, reversed: reversed)
     }
 
     /// x `[time, inner]` → y `[time, inner]`, which is added to where `adding`.

@@ -16,6 +16,8 @@ final class GraphPass<S: Scalar, N: GraphNetwork>: RecordingPass {
     private let work: Workspace<S>
     private var count = 0
     private var paddings: [Int]
+    /// Whether the norms hold what follows from the running statistics.
+    private var isFrozen = false
 
     init(_ network: N, batch: Int, training: Bool, team: Team) {
         precondition(batch > 0, "GraphPass: \(batch) recordings")
@@ -36,6 +38,7 @@ final class GraphPass<S: Scalar, N: GraphNetwork>: RecordingPass {
             "GraphPass: another network's weights")
         work.load(memory.parameters, from: parameters.values)
         work.load(memory.statistics, from: statistics.values)
+        isFrozen = false
         network.graph.prepare(memory.graph, memory.parameters, work)
         network.body.prepare(memory.body, memory.parameters, work)
     }
@@ -112,7 +115,7 @@ final class GraphPass<S: Scalar, N: GraphNetwork>: RecordingPass {
         _ step: RecordingStep, total: Double, label: Int?, _ statistics: inout Parameters<S>
     ) {
         let graph = network.graph
-        if step.isFrozen { freeze() }
+        if step.isFrozen { freeze() } else { isFrozen = false }
         for unit in graph.units.indices {
             share(.convolve(unit), step, total: total, label: label)
             guard !step.isFrozen else { continue }
@@ -135,6 +138,8 @@ final class GraphPass<S: Scalar, N: GraphNetwork>: RecordingPass {
     }
 
     private func freeze() {
+        guard !isFrozen else { return }
+        isFrozen = true
         for (unit, norm) in zip(network.graph.units, memory.graph.norms) {
             unit.norm.freeze(memory.statistics, norm, memory.parameters, work)
         }

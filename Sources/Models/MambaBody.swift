@@ -150,9 +150,12 @@ extension MambaBody {
             guard factor > 0 else { continue }
             block.norm.forward(
                 rows: r, into: scratch.normed[kept], rate: scratch.rates[kept], p, work)
+            let isPlain = place.dropoutKey == nil
             block.mixer.forward(
-                scratch.normed[kept], into: scratch.out, wanted: wanted(index), masked: masked,
-                scratch.signals[kept], scratch.mixer, weights[index], p, work)
+                scratch.normed[kept], into: isPlain ? next : scratch.out, adding: isPlain,
+                wanted: wanted(index), masked: masked, scratch.signals[kept], scratch.mixer,
+                weights[index], p, work)
+            guard !isPlain else { continue }
             let rows = rows(index)
             let out = scratch.out.rows(rows)
             if let dropout = dropout(index, place, rows) { work.dropout(out, into: out, dropout) }

@@ -34,8 +34,14 @@ package enum ForecastLedger {
         in db: borrowing Session
     ) throws -> Int64 {
         let arrays = try ForecastArrays(forecast)
+        // Where truth has arrived meanwhile, or had long been there, nothing else would say so: the
+        // lock lets no marking pass between this look and the commit.
         let rows = try db.run(
             """
+            WITH state AS MATERIALIZED (
+                SELECT series_id, counted_until FROM systole.accuracy_state
+                WHERE series_id = \(series) FOR UPDATE),
+            written AS (
             INSERT INTO systole.forecast (series_id, model_id, family, model_version, data_until,
                 start_at, step_us, value, levels, quantiles, job_id, lease_no)
             SELECT \(series), m.model_id, m.family, m.version, \(forecast.dataUntil),
@@ -44,7 +50,15 @@ package enum ForecastLedger {
                 \(run?.leaseNumber)::bigint
             FROM systole.model AS m WHERE m.model_id = \(model)
             ON CONFLICT ON CONSTRAINT forecast_once_per_job DO NOTHING
-            RETURNING forecast_id
+            RETURNING forecast_id, series_id, start_at, end_at),
+            due AS (
+                UPDATE systole.accuracy_state AS s
+                SET due_from = least(s.due_from, w.start_at),
+                    due_until = greatest(s.due_until, least(w.end_at, state.counted_until)),
+                    due_since = coalesce(s.due_since, now())
+                FROM written AS w JOIN state USING (series_id)
+                WHERE s.series_id = w.series_id AND state.counted_until >= w.start_at)
+            SELECT forecast_id FROM written
             """)
         if let row = rows.first { return try row.int64("forecast_id") }
         let known = try db.run("SELECT FROM systole.model WHERE model_id = \(model)")

@@ -72,7 +72,27 @@ extension SeriesStore {
         try StoredRows.compare(&pending, rule: rule, in: db)
         try copy(pending, in: db)
         try revise(pending, in: db)
+        try mark(pending, in: db)
         return pending.map(\.counts)
+    }
+
+    /// Says what is new or changed, so that the forecasts of it are marked.
+    private static func mark(_ batches: [PendingBatch], in db: borrowing Session) throws {
+        let stretches = batches.compactMap { batch in
+            let instants = (batch.rows + batch.revisions).lazy.map(\.at)
+            return instants.min().flatMap { first in
+                instants.max().map { (batch.id.number, first.microseconds, $0.microseconds) }
+            }
+        }
+        guard !stretches.isEmpty else { return }
+        try db.run(
+            """
+            SELECT systole.mark_observed(array_agg(series_id),
+                array_agg(systole.instant_at('1970-01-01 00:00:00+00', first, 1)),
+                array_agg(systole.instant_at('1970-01-01 00:00:00+00', last, 1)))
+            FROM unnest(\(stretches.map(\.0))::bigint[], \(stretches.map(\.1))::bigint[],
+                \(stretches.map(\.2))::bigint[]) AS u (series_id, first, last)
+            """)
     }
 
     /// Lets one writer at a time work on a series, so that what was looked up stays true.

@@ -44,6 +44,38 @@ package protocol ScanKernels {
         _ a: UnsafePointer<Self>, _ b: UnsafePointer<Self>, _ c: UnsafePointer<Self>,
         _ d: UnsafePointer<Self>, kept: UnsafePointer<Self>, _ dy: UnsafePointer<Self>,
         into gradients: ScanGradients<Self>, scratch: UnsafeMutablePointer<Self>)
+    /// Convolution, SiLU, maps, step widths and scan of one direction, without an adjoint.
+    @unsafe static func direction(
+        _ sizes: DirectionSizes, _ x: UnsafePointer<Self>, _ weights: DirectionPointers<Self>,
+        into y: UnsafeMutablePointer<Self>, adding: Bool, state: UnsafeMutablePointer<Self>,
+        scratch: UnsafeMutablePointer<Self>)
+}
+
+/// The extents of one direction of a Mamba block; see `Workspace.direction`.
+package struct DirectionSizes: Sendable {
+    let length: Int
+    let channels: Int
+    let states: Int
+    let taps: Int
+    let rank: Int
+    let columns: Int
+    let x: Int
+    let y: Int
+    let masked: (Range<Int>, Range<Int>)
+
+    fileprivate var raw: ck_direction_sizes {
+        ck_direction_sizes(
+            length: length, channels: channels, states: states, taps: taps, rank: rank,
+            columns: columns, x: x, y: y,
+            masked: (
+                masked.0.lowerBound, masked.0.upperBound, masked.1.lowerBound, masked.1.upperBound
+            ))
+    }
+}
+
+/// Where a direction's weights lie.
+@unsafe package struct DirectionPointers<S> {
+    let taps, bias, weight, projection, step, stepBias, a, d: UnsafePointer<S>
 }
 
 /// Where the adjoint of a scan puts what it finds.
@@ -64,6 +96,11 @@ package enum ScanExtent {
     /// Elements of scratch for a scan or its adjoint.
     package static func scratch(channels: Int, states: Int) -> Int {
         ck_scan_scratch(channels, states)
+    }
+
+    /// Elements of scratch for `Workspace.direction`; `columns` of its projection.
+    package static func directionScratch(channels: Int, states: Int, columns: Int) -> Int {
+        ck_direction_scratch(channels, states, columns)
     }
 }
 
@@ -91,6 +128,17 @@ extension Float: ScanKernels {
             sizes.raw, x, delta, a, b, c, d, kept, dy, g.x, g.delta, g.a, g.b, g.c, g.d, g.state,
             scratch)
     }
+
+    /// Forwards to `ck_direction_f32`.
+    @unsafe package static func direction(
+        _ sizes: DirectionSizes, _ x: UnsafePointer<Float>, _ w: DirectionPointers<Float>,
+        into y: UnsafeMutablePointer<Float>, adding: Bool, state: UnsafeMutablePointer<Float>,
+        scratch: UnsafeMutablePointer<Float>
+    ) {
+        unsafe ck_direction_f32(
+            sizes.raw, x, w.taps, w.bias, w.weight, w.projection, w.step, w.stepBias, w.a, w.d, y,
+            adding ? 1 : 0, state, scratch)
+    }
 }
 
 extension Double: ScanKernels {
@@ -116,5 +164,16 @@ extension Double: ScanKernels {
         unsafe ck_scan_backward_f64(
             sizes.raw, x, delta, a, b, c, d, kept, dy, g.x, g.delta, g.a, g.b, g.c, g.d, g.state,
             scratch)
+    }
+
+    /// Forwards to `ck_direction_f64`.
+    @unsafe package static func direction(
+        _ sizes: DirectionSizes, _ x: UnsafePointer<Double>, _ w: DirectionPointers<Double>,
+        into y: UnsafeMutablePointer<Double>, adding: Bool, state: UnsafeMutablePointer<Double>,
+        scratch: UnsafeMutablePointer<Double>
+    ) {
+        unsafe ck_direction_f64(
+            sizes.raw, x, w.taps, w.bias, w.weight, w.projection, w.step, w.stepBias, w.a, w.d, y,
+            adding ? 1 : 0, state, scratch)
     }
 }

@@ -16,7 +16,80 @@ package struct ScanSignals: Sendable {
     }
 }
 
+/// The weights of one direction of a Mamba block, as `Workspace.direction` takes them.
+package struct DirectionMaps: Sendable {
+    package let taps: Panel  // [taps, channels]
+    package let bias: Panel  // [1, channels]
+    package let weight: Panel  // [rank + 2·states, channels]
+    package let projection: Panel  // its transpose, with columns of zeros: [channels, columns]
+    package let step: Panel  // [rank, channels]
+    package let stepBias: Panel  // [1, channels]
+    package let a: Panel  // [channels, states]
+    package let d: Panel  // [1, channels]
+
+    package init(
+        taps: Panel, bias: Panel, weight: Panel, projection: Panel, step: Panel, stepBias: Panel,
+        a: Panel, d: Panel
+    ) {
+        (self.taps, self.bias, self.weight, self.projection) = (taps, bias, weight, projection)
+        (self.step, self.stepBias, self.a, self.d) = (step, stepBias, a, d)
+    }
+
+    fileprivate func expect(_ channels: Int) {
+        let (states, rank) = (a.columns, step.rows)
+        for panel in [bias, stepBias, d] { panel.expect(1, channels) }
+        taps.expect(taps.rows, channels)
+        weight.expect(rank + 2 * states, channels)
+        projection.expect(channels, projection.columns)
+        step.expect(rank, channels)
+        a.expect(channels, states)
+        precondition(
+            taps.rows > 0 && projection.columns >= weight.rows,
+            "direction: \(taps.rows) taps, \(projection.columns) columns for \(weight.rows)")
+    }
+}
+
 extension Workspace {
+    /// One direction as it is used, without an adjoint: `u = SiLU(depthwise(x))`, its maps to step
+    /// widths `softplus(step·ρ + bias)`, b and c, and the scan of them. Nothing of it is kept.
+    ///
+    /// - Parameters:
+    ///   - x: `[time, channels]`; may have gaps.
+    ///   - maps: The weights.
+    ///   - y: `[time, channels]`, other memory.
+    ///   - adding: Whether y is added to.
+    ///   - masked: Rows that leave the states alone.
+    ///   - state: As in `scan`.
+    ///   - scratch: At least `ScanExtent.directionScratch` elements.
+    ///   - reversed: Whether the last point in time comes first.
+    package func direction(
+        _ x: Panel, _ maps: DirectionMaps, into y: Panel, adding: Bool,
+        masked: (Range<Int>, Range<Int>), state: Panel, scratch: Panel, reversed: Bool
+    ) {
+        let (length, channels, states) = (x.rows, x.columns, maps.a.columns)
+        maps.expect(channels)
+        y.expect(length, channels)
+        state.expect(states, ScanExtent.width(channels: channels))
+        let needed = ScanExtent.directionScratch(
+            channels: channels, states: states, columns: maps.projection.columns)
+        precondition(scratch.count >= needed, "direction: scratch \(scratch.count) < \(needed)")
+        func turned(_ range: Range<Int>) -> Range<Int> {
+            reversed ? length - range.upperBound..<length - range.lowerBound : range
+        }
+        let sizes = DirectionSizes(
+            length: length, channels: channels, states: states, taps: maps.taps.rows,
+            rank: maps.step.rows, columns: maps.projection.columns,
+            x: reversed ? -x.stride : x.stride, y: reversed ? -y.stride : y.stride,
+            masked: (turned(masked.0), turned(masked.1)))
+        let weights = unsafe DirectionPointers<S>(
+            taps: dense(maps.taps), bias: pointer(maps.bias), weight: dense(maps.weight),
+            projection: dense(maps.projection), step: dense(maps.step),
+            stepBias: pointer(maps.stepBias), a: dense(maps.a), d: pointer(maps.d))
+        unsafe S.direction(
+            sizes, first(x, reversed), weights, into: first(y, reversed), adding: adding,
+            state: dense(state), scratch: dense(scratch))
+    }
+
     /// `h_t = exp(delta_t·a)·h_{t−1} + delta_t·x_t·b_t`, `y_t (+)= c_t·h_t + d·x_t`.
     ///
     /// - Parameters:

@@ -8,7 +8,8 @@ import Store
 ///
 /// A series without a model gets its baselines at once, in seconds, so that a first forecast
 /// exists; SpaceTime is then trained in the background. The run, its event and the job's
-/// completion are one transaction.
+/// completion are one transaction. A job with `as_of`, as backfills make them, sees nothing that was
+/// observed later; its run is issued now all the same.
 package struct IssueForecast: JobHandler {
     package let kind = "forecast"
     private let pool: Pool
@@ -31,14 +32,14 @@ package struct IssueForecast: JobHandler {
             )
         }
         if let live, arguments.steps <= live.record.stepsMaximum {
-            return try await forecast(series, with: live, steps: arguments.steps, by: lease)
+            return try await forecast(series, with: live, arguments, by: lease)
         }
         // A live model that does not reach so far gives way to one that does.
         let replaced = live.map {
             LiveModel(id: $0.record.id, family: $0.record.family, validationMSE: nil)
         }
         return try await fitAndForecast(
-            series, steps: arguments.steps, replacing: replaced, by: lease, context)
+            series, arguments, replacing: replaced, by: lease, context)
     }
 
     package func abandonment(of lease: Lease, because failure: JobFailure) -> Effects? {
@@ -55,15 +56,17 @@ package struct IssueForecast: JobHandler {
     }
 
     private func forecast(
-        _ series: StoredSeries, with live: StoredModel, steps: Int, by lease: Lease
+        _ series: StoredSeries, with live: StoredModel, _ arguments: JobArguments.Forecast,
+        by lease: Lease
     ) async throws -> Effects {
         let pipeline = try FittedPipeline(decoding: live.weights)
         let history = try await pool.transaction { db in
-            try SeriesStore.loadLatest(series.id, count: pipeline.task.lag, in: db)
+            try SeriesStore.loadLatest(
+                series.id, count: pipeline.task.lag, until: arguments.asOf, in: db)
         }
         guard let history else { throw PermanentJobError("the series has no observation") }
         let forecast = try await Permanent.run { _ in
-            try pipeline.forecast(history: history, steps: steps)
+            try pipeline.forecast(history: history, steps: arguments.steps)
         }
         let model = live.record.id
         return { db in
@@ -72,11 +75,13 @@ package struct IssueForecast: JobHandler {
     }
 
     private func fitAndForecast(
-        _ series: StoredSeries, steps: Int, replacing replaced: LiveModel?, by lease: Lease,
-        _ context: JobContext
+        _ series: StoredSeries, _ arguments: JobArguments.Forecast,
+        replacing replaced: LiveModel?, by lease: Lease, _ context: JobContext
     ) async throws -> Effects {
+        let steps = arguments.steps
         let history = try await pool.transaction { db in
-            try SeriesStore.loadLatest(series.id, count: Fitting.rowsMaximum, in: db)
+            try SeriesStore.loadLatest(
+                series.id, count: Fitting.rowsMaximum, until: arguments.asOf, in: db)
         }
         guard let history else { throw PermanentJobError("the series has no observation") }
         let environment = environment
@@ -90,13 +95,14 @@ package struct IssueForecast: JobHandler {
             }
             return (fitting, try winner.forecast(history: history, steps: steps))
         }
+        let reason = fitting.selection.reason
         return { db in
             guard
                 let model = try ModelFiling.file(
                     fitting, Promotion(fitting, against: replaced), asked: [], for: series.id,
                     by: lease,
                     in: db)
-            else { return }
+            else { throw PermanentJobError("no model of the fit may go live: \(reason)") }
             try Self.issue(forecast, of: series, by: model, lease, in: db)
             try db.run(
                 """

@@ -4,16 +4,25 @@ import Series
 
 /// The arguments of our jobs, as their JSON spells them.
 enum JobArguments {
-    /// `{"series_id": 7, "steps": 168}`
+    /// `{"series_id": 7, "steps": 168, "as_of": "2026-11-01T12:00:00.000000Z"}`
     struct Forecast: Decodable {
         let seriesID: SeriesID
         /// The horizon, in steps of the series.
         let steps: Int
+        /// Nothing that was observed later is used; the newest observation where nil.
+        let asOf: Timestamp?
 
         init(from decoder: any Decoder) throws {
             let values = try decoder.container(keyedBy: Key.self)
             seriesID = SeriesID(try values.decode(Int64.self, forKey: .seriesID))
             steps = try values.decode(Int.self, forKey: .steps)
+            asOf = try values.decodeIfPresent(String.self, forKey: .asOf).map { text in
+                guard let instant = Timestamp(iso8601: text) else {
+                    throw DecodingError.dataCorruptedError(
+                        forKey: .asOf, in: values, debugDescription: "as_of is no instant")
+                }
+                return instant
+            }
         }
     }
 
@@ -72,6 +81,7 @@ enum JobArguments {
     private enum Key: String, CodingKey {
         case seriesID = "series_id"
         case classifierID = "classifier_id"
+        case asOf = "as_of"
         case family, steps, seed, threads, recordings
     }
 

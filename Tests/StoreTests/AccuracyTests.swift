@@ -50,6 +50,7 @@ import Testing
     @Test func `accuracy agrees with the definitions, bucket by bucket`() async throws {
         try await withTestDatabase { database in
             try await Self.prepare(database)
+            _ = try await database.pool.run("SELECT systole.score_accuracy()")
             let rows = try await database.pool.run(
                 """
                 SELECT * FROM systole.accuracy WHERE series = 'plant.oil_temp' ORDER BY from_step
@@ -92,6 +93,7 @@ import Testing
                     Fixture.forecast(after: 100, steps: 48, value: 100), series: series,
                     model: model, in: db)
             }
+            _ = try await database.pool.run("SELECT systole.score_accuracy()")
             let rows = try await database.pool.run(
                 "SELECT from_step, mae, skill, skill_points FROM systole.accuracy")
             for row in rows {

@@ -70,10 +70,12 @@ private struct VariantRun<S: Scalar> {
     func results() -> [String: [S]] {
         var results: [String: [S]] = [:]
         addFilters(&results)
+        addLanes(&results)
         addStates(&results)
         addLayers(&results)
         addConvolutions(&results)
         addScan(&results)
+        for channels in [windows * 5 + 1, 48] { addDirection(channels, &results) }
         addRows(&results)
         return results
     }
@@ -109,6 +111,27 @@ private struct VariantRun<S: Scalar> {
         let late = y.rows(0..<windows * (length - 2))
         work.filter(taps[1], nil, w, into: late, length: length, from: 2)
         results["filter, late"] = work.values(late)
+    }
+
+    private func addLanes(_ results: inout [String: [S]]) {
+        var memory = VariantMemory<S>()
+        let rows = memory.plan.reserve(windows, length)
+        let fine = Lanes(&memory.plan, windows: windows, length: length)
+        let coarse = Lanes(&memory.plan, windows: windows, length: (2 * length + 2) / 3)
+        let few = memory.plan.reserve(windows, coarse.length)
+        let work = memory.work()
+        memory.draw(rows, work)
+        work.toLanes(rows, into: fine)
+        // One section more than are run at once, their poles well within the unit circle.
+        let sections = (0..<4).flatMap { [0.3, 0.1, -0.2, 0.1 * Double($0) - 0.5, 0.2] }
+        for direction in [Direction.forward, .backward] {
+            work.filter(fine, sections: sections.map { S($0) }, direction)
+        }
+        results["sections"] = work.values(fine.values)
+        let taps = (0..<13).map { S(1 / Double(2 + abs($0 - 6))) }
+        work.resample(fine, into: coarse, taps: taps, up: 2, down: 3)
+        work.fromLanes(coarse, into: few)
+        results["polyphase"] = work.values(few)
     }
 
     private func addStates(_ results: inout [String: [S]]) {
@@ -230,6 +253,42 @@ private struct VariantRun<S: Scalar> {
             ("x", slopes.x), ("delta", slopes.delta), ("b", slopes.b), ("c", slopes.c), ("a", da),
             ("d", dskip), ("state", state.columns(0..<channels)),
         ] { results["scan, adjoint of \(name)"] = work.values(panel) }
+    }
+
+    private func addDirection(_ channels: Int, _ results: inout [String: [S]]) {
+        var memory = VariantMemory<S>()
+        let (states, rank) = (d, (d + 3) / 4)
+        let columns = (rank + 2 * states + 15) / 16 * 16
+        let (x, y) = (
+            memory.plan.reserve(length, channels), memory.plan.reserve(length, channels)
+        )
+        func row() -> Panel { memory.plan.reserve(1, channels) }
+        let maps = DirectionMaps(
+            taps: memory.plan.reserve(4, channels), bias: row(),
+            weight: memory.plan.reserve(rank + 2 * states, channels),
+            projection: memory.plan.reserve(channels, columns),
+            step: memory.plan.reserve(rank, channels), stepBias: row(),
+            a: memory.plan.reserve(channels, states), d: row())
+        let state = memory.plan.reserve(states, ScanExtent.width(channels: channels))
+        let scratch = memory.plan.reserve(
+            1, ScanExtent.directionScratch(channels: channels, states: states, columns: columns))
+        let work = memory.work()
+        for panel in [x, y, maps.taps, maps.bias, maps.weight, maps.step, maps.stepBias, maps.d] {
+            memory.draw(panel, work)
+        }
+        work.combine(0, maps.weight, 0.1, maps.weight)
+        work.transpose(maps.weight, into: maps.projection)
+        memory.draw(maps.a, work)
+        work.multiplyElements(maps.a, maps.a, into: maps.a)
+        work.combine(0, maps.a, -1, maps.a)
+        for isReversed in [false, true] {
+            work.fill(state)
+            work.direction(
+                x, maps, into: y, adding: isReversed, masked: (0..<1, length - 2..<length - 1),
+                state: state, scratch: scratch, reversed: isReversed)
+            results["direction, \(channels) channels, \(isReversed ? "backwards" : "forwards")"] =
+                work.values(y) + work.values(state.columns(0..<channels))
+        }
     }
 
     private func addRows(_ results: inout [String: [S]]) {

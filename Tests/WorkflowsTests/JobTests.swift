@@ -42,6 +42,31 @@ import Testing
         }
     }
 
+    @Test func `a forecast as of an instant sees nothing that was observed later`() async throws {
+        try await withTestDatabase { database in
+            let pool = database.pool
+            _ = try await Plant.storeWave(hours: 900, on: pool)
+            let instant = Plant.end + .seconds(-100 * 3600)
+            try await Plant.perform(
+                IssueForecast(pool: pool, environment: Plant.environment),
+                enqueue: """
+                    SELECT systole.enqueue('forecast', jsonb_build_object('steps', 24,
+                        'series_id', systole.series_id_of('plant.wave'),
+                        'as_of', systole.iso8601(\(instant))))
+                    """, on: pool)
+            let run = try await pool.run(
+                """
+                SELECT data_until, min(at) AS first FROM systole.forecast_points
+                GROUP BY data_until
+                """
+            ).only()
+            #expect(Timestamp(microseconds: try run.epochMicroseconds("data_until")) == instant)
+            #expect(
+                Timestamp(microseconds: try run.epochMicroseconds("first"))
+                    == instant + .seconds(3600))
+        }
+    }
+
     @Test func `a series that is too short fails for good, with the rows it needs`() async throws {
         try await withTestDatabase { database in
             let pool = database.pool

@@ -22,6 +22,25 @@ size_t ck_scan_width(size_t channels);
 /// Scratch for a scan or its adjoint, in numbers.
 size_t ck_scan_scratch(size_t channels, size_t states);
 
+/// Points in time that a direction takes through all its layers at once: two tiles of a product.
+#define CK_DIRECTION_POINTS 24
+
+/// The sizes of one direction of a Mamba block, the distances between two points in time of what goes
+/// in and out, and two runs of points, first and end of each, that leave the states alone.
+typedef struct {
+    size_t length;
+    size_t channels;
+    size_t states;
+    size_t taps;
+    size_t rank;
+    size_t columns;  // Of the projection, with those of zeros that fill it up.
+    ptrdiff_t x, y;
+    size_t masked[4];
+} ck_direction_sizes;
+
+/// Scratch for a direction, in numbers.
+size_t ck_direction_scratch(size_t channels, size_t states, size_t columns);
+
 #define CK_DECLARE(REAL, SUFFIX)                                                                   \
     /* h_t = exp(delta_t a) h_{t-1} + delta_t x_t b_t, y_t (+)= c_t h_t + d x_t, for channels */   \
     /* side by side: a `[channel, state]`, d `[channel]`, state `[state, width]` before the */     \
@@ -37,7 +56,15 @@ size_t ck_scan_scratch(size_t channels, size_t states);
                                    const REAL *kept, const REAL *dy, REAL *dx, REAL *ddelta,       \
                                    REAL *da, REAL *db, REAL *dc, REAL *dd, REAL *dstate,           \
                                    REAL *scratch);                                                 \
-    /* c_{i,j} (+)= sum over k of a_{i,k} b_{k,j}: element i, k of a lies at i row_a + k step_a, */ \
+    /* A direction as it is used: u = SiLU(depthwise(x)), r, b and c the first, next and last */   \
+    /* columns of u projection, delta = softplus(r step + step_bias), and the scan of these. taps */ \
+    /* `[tap, channel]`, weight `[rank + 2 states, channel]` and projection its transpose, */      \
+    /* `[channel, columns]`, step `[rank, channel]`; the rest as in the scan. */                   \
+    void ck_direction_##SUFFIX(ck_direction_sizes sizes, const REAL *x, const REAL *taps,          \
+                               const REAL *bias, const REAL *weight, const REAL *projection,       \
+                               const REAL *step, const REAL *step_bias, const REAL *a,             \
+                               const REAL *d, REAL *y, int add, REAL *state, REAL *scratch);       \
+    /* c_{i,j} (+)= sum over k of a_{i,k} b_{k,j}: element i, k of a lies at i row_a + k step_a, */\
     /* rows of b and c lie step_b and step_c apart. Rows of a may overlap, those of c must not. */ \
     void ck_product_##SUFFIX(size_t rows, size_t columns, size_t inner, const REAL *a,             \
                              ptrdiff_t row_a, ptrdiff_t step_a, const REAL *b, ptrdiff_t step_b,   \

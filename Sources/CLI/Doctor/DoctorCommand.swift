@@ -9,16 +9,43 @@ struct DoctorCommand: AsyncParsableCommand {
         abstract: "Checks this machine, the configuration and the database.",
         discussion: """
             Says what to do about each thing that is wrong; writes nothing. Exit code 1 if
-            something is wrong, so that a monitor can ask.
+            something is wrong, so that a monitor can ask. With --invariants it asks instead whether
+            the service has kept its promises about jobs, schedules, forecasts and incidents in this
+            database: none lost, none twice. That reads whole tables.
 
             Example:
               systole doctor --json
+              systole doctor --invariants
             """)
+
+    @Flag(help: "Check the promises of the service against all that is stored.")
+    var invariants = false
 
     @Flag(help: "Print JSON.") var json = false
     @OptionGroup var database: DatabaseOptions
 
     func run() async throws {
+        let findings = invariants ? try await broken() : await examined()
+        try report(findings)
+        if findings.contains(where: { $0.state == .wrong }) { throw ExitCode(1) }
+    }
+
+    /// One finding a promise, as `systole.invariants()` judges it.
+    private func broken() async throws -> [Finding] {
+        try await database.withPool { pool in
+            try await pool.run("SELECT promise, violations, examples FROM systole.invariants()")
+                .map { row in
+                    let (promise, count) = (try row.text("promise"), try row.int64("violations"))
+                    guard count > 0 else { return Finding(promise, .fine, "kept") }
+                    let examples = try row.optionalText("examples") ?? ""
+                    return Finding(
+                        promise, .wrong, "broken \(count) times: \(examples)",
+                        advice: "please report it, with the log of the workers")
+                }
+        }
+    }
+
+    private func examined() async -> [Finding] {
         var findings = MachineExamination.findings()
         do {
             let configuration = try database.resolved()
@@ -31,8 +58,7 @@ struct DoctorCommand: AsyncParsableCommand {
                     "configuration", .wrong, Failure.sentence(for: error),
                     advice: "correct it; `systole config` shows every setting"))
         }
-        try report(findings)
-        if findings.contains(where: { $0.state == .wrong }) { throw ExitCode(1) }
+        return findings
     }
 
     private func report(_ findings: [Finding]) throws {

@@ -70,7 +70,7 @@ extension HealthExamination {
         SELECT coalesce(sum(n), 0)::bigint AS n, string_agg(kind || ' (' || n || ')', ', ') AS names
         FROM (SELECT kind, count(*) AS n FROM systole.job
               WHERE state = 'ready' AND run_at < now() - interval '10 minutes'
-                  AND kind NOT IN (SELECT kind FROM systole.queue_control)
+                  AND kind NOT IN (SELECT kind FROM systole.queue_control WHERE paused_at IS NOT NULL)
               GROUP BY kind) AS q
         """,
         fine: "none has been ready for more than ten minutes", .wrong,
