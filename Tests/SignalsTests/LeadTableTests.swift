@@ -53,4 +53,14 @@ import Testing
         #expect(abs(found[0] / 1e300 - 1) < 1e-6)
         #expect(found[1] == -found[0] && found[2] == 0)
     }
+
+    @Test func `one wild time does not make a recording of days`() throws {
+        let rows = "time,I,II\n1700000000,1,2\n1700000060,1,2\n170000,1,2\n"
+        let error = #expect(throws: CSVError.self) {
+            try CSVReader().recording(Array(rows.utf8), name: "x.csv")
+        }
+        #expect(
+            error?.reason
+                == .gridTooLarge(channel: "I", instants: 28_330_501 + 1, accepted: 1 << 16))
+    }
 }

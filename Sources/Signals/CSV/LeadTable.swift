@@ -8,6 +8,9 @@ extension CSVReader {
     /// half of twelve leads at 500 Hz.
     static let recordingSamplesMaximum: Int64 = 1 << 25
 
+    /// The most instants of a recording from a table for each that has a sample, beyond the first 65,536.
+    static let instantsPerRowMaximum: Int64 = 1000
+
     /// A table as a recording: a column of times gives the rate, every other column is a signal.
     ///
     /// Samples become whole numbers of the last decimal that the file has, at most the sixth.
@@ -59,7 +62,9 @@ extension CSVReader {
             if let first = column.times.first, let last = column.times.last, last > first {
                 let step = RegularStep.commonest(column.times)
                 let instants = (last.microseconds - first.microseconds) / step + 1
-                let accepted = recordingSamplesMaximum / Int64(table.columns.count)
+                let accepted = min(
+                    recordingSamplesMaximum / Int64(table.columns.count),
+                    max(1 << 16, Int64(column.times.count) * instantsPerRowMaximum))
                 guard instants <= accepted else {
                     throw CSVError(
                         file: table.file, line: nil,
