@@ -8,6 +8,7 @@ enum Catalogue {
             WFDBRead.benchmark, WFDBRead.physical, EDFRead.benchmark, EDFRead.physical,
             ClassifyFolder.benchmark, ObservationsCopy.benchmark,
             WaveformCopy.benchmark,
-            JobsNoop.benchmark, WebhookDeliver.benchmark,
+        ] + JobsNoop.benchmarks + [
+            JobsLatency.benchmark, JobsHeldSnapshot.benchmark, WebhookDeliver.benchmark,
         ]
 }
