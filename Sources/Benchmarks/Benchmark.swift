@@ -53,6 +53,8 @@ struct Contest {
     /// The first one that is present is the opponent of the report; the others are told beside
     /// it.
     let opponents: [Opponent]
+    /// Parts of our own work, each alone: where the time goes.
+    var stages: [Contestant] = []
     /// Further figures by name, with the unit in it, asked for after the last run.
     var figures: () async throws -> [String: Double] = { [:] }
     /// Puts away what was prepared.

@@ -6,8 +6,8 @@ enum Catalogue {
             SpaceTimeTrainStep.benchmark, SpaceTimeForecast.benchmark, ForecastBatch.benchmark,
             CSVRead.benchmark,
             WFDBRead.benchmark, WFDBRead.physical, EDFRead.benchmark, EDFRead.physical,
-            ClassifyFolder.benchmark, ObservationsCopy.benchmark,
-            WaveformCopy.benchmark,
+        ] + ClassifyFolder.benchmarks + [
+            ObservationsCopy.benchmark, WaveformCopy.benchmark,
         ] + JobsNoop.benchmarks + [
             JobsLatency.benchmark, JobsHeldSnapshot.benchmark, WebhookDeliver.benchmark,
         ]

@@ -81,8 +81,10 @@ import Tensors
             print(try report.json())
         } else {
             print(
-                [Table(report).text, Table.notes(report), Table.machine(report)]
-                    .joined(separator: "\n\n"))
+                [
+                    Table(report).text, Table.stages(report), Table.notes(report),
+                    Table.machine(report),
+                ].filter { !$0.isEmpty }.joined(separator: "\n\n"))
         }
         for failure in report.failures {
             Progress.say("\(failure.name) could not be measured: \(failure.reason)")

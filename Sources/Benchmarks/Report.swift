@@ -69,6 +69,8 @@ extension Report {
         let opponentPeakMemoryBytes: Int?
         /// Further opponents of the same rounds.
         let otherOpponents: [Other]
+        /// Parts of our own work, in their order; nil in reports from before there were any.
+        let stages: [Stage]?
         let what: String
         /// Rounds; each one is a sample of every contestant.
         let runs: Int
@@ -81,7 +83,7 @@ extension Report {
         var figures: [String: Double]?
 
         enum CodingKeys: String, CodingKey {
-            case name, threads, spread, opponent, ratio, what, runs, figures
+            case name, threads, spread, opponent, ratio, stages, what, runs, figures
             case medianSeconds = "median_seconds"
             case opponentMedianSeconds = "opponent_median_seconds"
             case opponentSpread = "opponent_spread"
@@ -107,12 +109,24 @@ extension Report {
             try box.encode(opponentNote, forKey: .opponentNote)
             try box.encode(opponentPeakMemoryBytes, forKey: .opponentPeakMemoryBytes)
             try box.encode(otherOpponents, forKey: .otherOpponents)
+            try box.encode(stages ?? [], forKey: .stages)
             try box.encode(what, forKey: .what)
             try box.encode(runs, forKey: .runs)
             try box.encode(perSecond, forKey: .perSecond)
             try box.encode(perSecondUnit, forKey: .perSecondUnit)
             try box.encode(peakMemoryBytes, forKey: .peakMemoryBytes)
             try box.encode(figures, forKey: .figures)
+        }
+    }
+
+    /// A part of our own work, measured alone in the same rounds.
+    struct Stage: Codable {
+        let name: String
+        let medianSeconds: Double
+
+        enum CodingKeys: String, CodingKey {
+            case name
+            case medianSeconds = "median_seconds"
         }
     }
 

@@ -43,7 +43,7 @@ struct Runner {
         }
         let samples: [Trial.Samples]
         do {
-            samples = try await trial.run([contest.ours] + present)
+            samples = try await trial.run([contest.ours] + present + contest.stages)
         } catch {
             // The first error counts; what is left over goes with the scratch folder.
             try? await contest.finish()
@@ -59,7 +59,10 @@ struct Runner {
         _ benchmark: Benchmark, _ setting: Setting, _ contest: Contest, _ samples: [Trial.Samples]
     ) throws -> Report.Entry {
         let ours = Summary(samples[0].seconds)
-        var theirs = samples.dropFirst()
+        var theirs = samples.dropFirst().dropLast(contest.stages.count)
+        let stages = zip(contest.stages, samples.suffix(contest.stages.count)).map {
+            Report.Stage(name: $0.name, medianSeconds: Summary($1.seconds).median)
+        }
         let opponents = try contest.opponents.map { opponent in
             try Placed(opponent) { theirs.removeFirst() }
         }
@@ -82,7 +85,7 @@ struct Runner {
                     opponent: opponent.name, medianSeconds: opponent.summary?.median,
                     ratio: opponent.ratio(to: ours), note: opponent.note)
             },
-            what: contest.what, runs: samples[0].seconds.count,
+            stages: stages, what: contest.what, runs: samples[0].seconds.count,
             perSecond: contest.work.amount / ours.median, perSecondUnit: contest.work.unit,
             peakMemoryBytes: PeakMemory.bytes())
     }

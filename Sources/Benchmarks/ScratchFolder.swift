@@ -9,6 +9,16 @@ struct ScratchFolder: Sendable {
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     }
 
+    private init(path: String) throws {
+        self.path = path
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    }
+
+    /// A folder in it.
+    func subfolder(_ name: String) throws -> ScratchFolder {
+        try ScratchFolder(path: path + "/" + name)
+    }
+
     /// Writes a file.
     ///
     /// - Parameters:

@@ -42,6 +42,22 @@ struct Table {
         return parts.joined(separator: ", ")
     }
 
+    /// Where the time of those that consist of parts goes, a line a thread count; empty without any.
+    static func stages(_ report: Report) -> String {
+        let entries = report.benchmarks.filter { $0.stages?.isEmpty == false }
+        return Table(
+            rows: entries.map { entry in
+                [entry.name, "\(entry.threads)"]
+                    + (entry.stages ?? []).flatMap { stage in
+                        let share = stage.medianSeconds / entry.medianSeconds
+                        return [
+                            stage.name, Figure.seconds(stage.medianSeconds), Figure.percent(share),
+                        ]
+                    }
+            }
+        ).text
+    }
+
     /// A line per benchmark on what was measured against whom.
     static func notes(_ report: Report) -> String {
         var told: Set<String> = []

@@ -441,6 +441,7 @@ static void CK(preprocess_backward)(size_t length, const REAL *dy, size_t stride
 
 #include "convolution.h"
 #include "lanes.h"
+#include "sections.h"
 #include "blocks.h"
 #include "block_mix.h"
 #include "block_states.h"

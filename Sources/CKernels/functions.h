@@ -58,6 +58,13 @@
       (size_t d, size_t length, size_t lanes, const REAL *w, const REAL *s1, const REAL *s2,       \
        const REAL *s3, REAL *out1, REAL *out2, REAL *out3),                                        \
       (d, length, lanes, w, s1, s2, s3, out1, out2, out3))                                         \
+    F(biquads,                                                                                     \
+      (size_t sections, size_t length, size_t lanes, const REAL *c, REAL *y, ptrdiff_t step),      \
+      (sections, length, lanes, c, y, step))                                                       \
+    F(polyphase,                                                                                   \
+      (size_t up, size_t down, size_t half, const REAL *taps, size_t length, size_t lanes,         \
+       const REAL *x, size_t count, REAL *y),                                                      \
+      (up, down, half, taps, length, lanes, x, count, y))                                          \
     F(forecast_rows,                                                                               \
       (size_t d, size_t horizon, const REAL *a, const REAL *b, const REAL *c, const REAL *k,       \
        REAL *r),                                                                                   \

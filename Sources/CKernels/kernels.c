@@ -8,6 +8,9 @@
 // Room beside the rows of a convolution that the widest variant reads: 7 registers of 16.
 #define CK_PADDING 128
 
+// Points in time whose lanes are gathered or scattered at once.
+#define CK_STRETCH 64
+
 size_t ck_convolution_scratch(size_t length) { return 7 * (length + 2 * CK_PADDING); }
 
 size_t ck_transform_scratch(size_t length, size_t block) {

@@ -29,10 +29,14 @@ static void CK(to_lanes)(size_t rows, size_t length, const REAL *x, size_t strid
             for (size_t k = 0; k < 4; k++) q[t * lanes + k] = p[k * stride + t];
     }
 #endif
-    for (; b < rows; b++)
-        for (size_t t = 0; t < length; t++) y[t * lanes + b] = x[b * stride + t];
-    for (size_t t = 0; t < length; t++)
-        for (size_t k = rows; k < lanes; k++) y[t * lanes + k] = 0;
+    // A stretch of time at once, so that its lanes stay in the nearest cache from row to row.
+    for (size_t t = 0; t < length; t += CK_STRETCH) {
+        const size_t end = t + CK_STRETCH < length ? t + CK_STRETCH : length;
+        for (size_t r = b; r < rows; r++)
+            for (size_t i = t; i < end; i++) y[i * lanes + r] = x[r * stride + i];
+        for (size_t i = t; i < end; i++)
+            for (size_t k = rows; k < lanes; k++) y[i * lanes + k] = 0;
+    }
 }
 
 static void CK(from_lanes)(size_t rows, size_t length, size_t lanes, const REAL *y, REAL *x,
@@ -62,8 +66,11 @@ static void CK(from_lanes)(size_t rows, size_t length, size_t lanes, const REAL 
             for (size_t k = 0; k < 4; k++) p[k * stride + t] = q[t * lanes + k];
     }
 #endif
-    for (; b < rows; b++)
-        for (size_t t = 0; t < length; t++) x[b * stride + t] = y[t * lanes + b];
+    for (size_t t = 0; t < length; t += CK_STRETCH) {
+        const size_t end = t + CK_STRETCH < length ? t + CK_STRETCH : length;
+        for (size_t r = b; r < rows; r++)
+            for (size_t i = t; i < end; i++) x[r * stride + i] = y[i * lanes + r];
+    }
 }
 
 // MARK: Filters over time

@@ -62,6 +62,12 @@ final class ProgressLine: Sendable {
 
     /// Whether somebody may be looking.
     static let isTerminal = isatty(2) == 1
+    /// The terminal's width in characters, which may change at any time; 80 where it does not tell.
+    private static var columns: Int {
+        var size = winsize()
+        let isKnown = unsafe ioctl(2, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
+        return isKnown ? Int(size.ws_col) : 80
+    }
     private let startedAt = ContinuousClock.now
     private let state = Mutex(State())
 
@@ -71,8 +77,10 @@ final class ProgressLine: Sendable {
         state.withLock { state in
             let now = ContinuousClock.now
             if let last = state.shownAt, now - last < .milliseconds(100) { return }
-            let line = text()
-            let padding = String(repeating: " ", count: max(0, state.width - line.count))
+            // A line that wraps could not be taken back.
+            let line = String(text().prefix(max(1, Self.columns - 1)))
+            let padding = String(
+                repeating: " ", count: max(0, min(state.width, Self.columns - 1) - line.count))
             FileHandle.standardError.write(Data(("\r" + line + padding).utf8))
             state.shownAt = now
             state.width = line.count
@@ -83,7 +91,7 @@ final class ProgressLine: Sendable {
     func end() {
         state.withLock { state in
             guard state.width > 0 else { return }
-            let blank = String(repeating: " ", count: state.width)
+            let blank = String(repeating: " ", count: min(state.width, max(1, Self.columns - 1)))
             FileHandle.standardError.write(Data(("\r" + blank + "\r").utf8))
             state.width = 0
         }

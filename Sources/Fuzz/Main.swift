@@ -22,6 +22,9 @@ import Foundation
     @Option(help: "Writes the last input to this file; for one input, with --from and --inputs 1.")
     var save: String?
     @Flag(help: "Print the names of the parsers and end.") var list = false
+    @Option(
+        help: "Instead: write the samples of all files in this folder; for ops/compare-readers.")
+    var samples: String?
 
     func validate() throws {
         guard inputs > 0, from >= 0 else { throw ValidationError("--inputs and --from: from 0 on") }
@@ -32,6 +35,7 @@ import Foundation
     }
 
     func run() throws {
+        if let samples { return try SampleStream(folder: samples).write() }
         if list { return print(Subject.all.map(\.name).joined(separator: "\n")) }
         // Set under a sanitiser, which maps terabytes of its own, to 0.
         if memory > 0 { Watch.limitMemory(to: memory << 20) }

@@ -1,11 +1,14 @@
 import Foundation
 import Series
+import Signals
 
 /// A file that a source has.
 struct SourceFile: Sendable, Equatable {
     /// What is in it, by its name.
     enum Kind: Sendable {
         case table, wfdb, edf
+        /// Samples of a WFDB record whose header is not there.
+        case headless
     }
 
     let path: String
@@ -82,6 +85,7 @@ struct FileScan {
             unusable.append((folder, "the folder cannot be read"))
             return
         }
+        var found: [SourceFile] = []
         while let name = walk.nextObject() as? String {
             let last = (name as NSString).lastPathComponent
             if Self.isPassing(last) {
@@ -89,12 +93,30 @@ struct FileScan {
                 continue
             }
             let path = folder + (folder.hasSuffix("/") ? "" : "/") + name
-            guard let kind = Self.kind(of: last), let state = FileState(path: path),
+            let isMatrix = last.lowercased().hasSuffix(".mat")
+            guard let kind = isMatrix ? .headless : Self.kind(of: last),
+                let state = FileState(path: path),
                 walk.fileAttributes?[.type] as? FileAttributeType == .typeRegular
             else { continue }
-            files.append(SourceFile(path: path, name: name, kind: kind, state: state))
-            guard files.count <= Self.filesMaximum else {
+            found.append(SourceFile(path: path, name: name, kind: kind, state: state))
+            guard files.count + found.count <= Self.filesMaximum else {
                 throw IngestError.tooManyFiles(accepted: Self.filesMaximum)
+            }
+        }
+        files += Self.recordings(found)
+    }
+
+    /// Without headers that are segments of others, and without samples that a header names.
+    private static func recordings(_ found: [SourceFile]) -> [SourceFile] {
+        let folders = Dictionary(grouping: found) { $0.path.dropLast($0.path.lastPathPart.count) }
+        return folders.flatMap { folder, files in
+            let base = String(folder)
+            let names = files.map { $0.path.lastPathPart }
+            let segments = RecordingScan.segments(of: names, in: base)
+            let headless = SignalFiles.withoutHeader(names, in: base)
+            return files.filter { file in
+                let name = file.path.lastPathPart
+                return file.kind == .headless ? headless.contains(name) : !segments.contains(name)
             }
         }
     }

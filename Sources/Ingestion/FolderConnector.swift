@@ -4,7 +4,8 @@ package import Series
 import Signals
 package import Store
 
-/// Brings files into the database: tables as series, WFDB and EDF files as recordings.
+/// Brings files into the database: tables as series, WFDB and EDF files as recordings. The segments of
+/// a WFDB record are parts of it, and samples without their header are told, not passed over.
 ///
 /// Every file is a part of the source with a cursor of its own, which moves in the transaction
 /// that stores the data. A table that has grown is read from where it was left; one that changed
@@ -63,6 +64,9 @@ package struct FolderConnector: Connector {
             switch job.file.kind {
             case .table: try await pullTable(job, &report)
             case .wfdb, .edf: try await pullRecording(job, &report)
+            case .headless:
+                if job.isDone(job.file.state, &report) { return }
+                throw RecordingFileError.headerMissing(job.file.path)
             }
         } catch let error as CancellationError {
             throw error

@@ -9,7 +9,8 @@ package struct RecordingOptions: Sendable, Equatable {
     package var rate: SamplingRate?
     /// For tables whose headers have no units.
     package var unit: String?
-    /// The largest file, in bytes.
+    /// The largest file, in bytes: an hour of twelve leads at 1000 Hz has 86 million in format 16, and a
+    /// wave of files is in memory at once.
     package var bytesMaximum = 256 << 20
 
     package init() {}
@@ -22,12 +23,22 @@ package struct RecordingFileError: Error, Hashable, Sendable, CustomStringConver
         case unreadable = "file_unreadable"
         case malformed = "file_malformed"
         case unknownFormat = "format_unknown"
+        case headerMissing = "header_missing"
         case tooLarge = "file_too_large"
     }
 
     package let code: Code
     /// One sentence that names the file.
     package let description: String
+
+    /// Samples whose header is not there.
+    static func headerMissing(_ path: String) -> RecordingFileError {
+        RecordingFileError(
+            code: .headerMissing,
+            description:
+                "\(path.lastPathPart): samples alone say neither leads nor units nor rate; "
+                + "the WFDB header (.hea) that names the file is needed beside it.")
+    }
 }
 
 extension RecordingFile {
@@ -57,10 +68,13 @@ extension RecordingFile {
                 var reader = CSVReader()
                 reader.options.bytesMaximum = options.bytesMaximum
                 return try reader.recording(file: path, rate: options.rate, unit: options.unit)
-            case .unknown: break
+            case .headless, .unknown: break
             }
         } catch {
             throw RecordingFileError(code: Self.code(of: error), description: "\(error)")
+        }
+        guard kind != .headless else {
+            throw .headerMissing(path)
         }
         throw RecordingFileError(
             code: .unknownFormat,
@@ -71,9 +85,17 @@ extension RecordingFile {
     private static func code(of error: any Error) -> RecordingFileError.Code {
         switch error {
         case let error as WFDBError:
-            if case .unreadable = error.reason { return .unreadable }
+            switch error.reason {
+            case .unreadable: return .unreadable
+            case .tooLarge, .tooLong: return .tooLarge
+            default: break
+            }
         case let error as EDFError:
-            if case .unreadable = error.reason { return .unreadable }
+            switch error.reason {
+            case .unreadable: return .unreadable
+            case .tooLarge, .tooLong: return .tooLarge
+            default: break
+            }
         case let error as CSVError:
             if case .unreadable = error.reason { return .unreadable }
             if case .tooLarge = error.reason { return .tooLarge }

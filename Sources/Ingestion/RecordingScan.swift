@@ -7,6 +7,8 @@ package struct RecordingFile: Hashable, Sendable {
     /// How the file is read, by its name.
     package enum Kind: String, Sendable {
         case wfdb, edf, csv
+        /// Samples whose WFDB header is not there: nothing says which leads they are.
+        case headless
         /// Told by path, and of no kind that is known.
         case unknown
     }
@@ -32,7 +34,8 @@ package enum ScannedPath: Hashable, Sendable {
 ///
 /// Folders are read one at a time, so that a walk over a million files takes little memory. Links are
 /// followed; a folder that several names lead to is walked once, under the first. WFDB records are
-/// found by their headers, and the segments of a record are no recordings of their own.
+/// found by their headers, and the segments of a record are no recordings of their own; a signal file
+/// that no header names is handed out too, so that it is not passed over in silence.
 package struct RecordingScan: Sequence, Sendable {
     /// The deepest folder that is entered.
     package static let depthMaximum = 100
@@ -92,10 +95,17 @@ package struct RecordingScan: Sequence, Sendable {
                 return .recording(
                     RecordingFile(
                         path: path, key: Self.withoutSuffix(name),
-                        kind: Self.kind(of: name) ?? .unknown, bytes: status.bytes))
+                        kind: kind(ofTold: path),
+                        bytes: status.bytes + SignalFiles.bytes(of: kind(ofTold: path), path)))
             case .other:
                 return .unusable(path: path, reason: "it is neither a file nor a folder")
             }
+        }
+
+        private func kind(ofTold path: String) -> RecordingFile.Kind {
+            if let kind = Self.kind(of: path.lastPathPart) { return kind }
+            let isAlone = FileStatus(SignalFiles.header(of: path)) == nil
+            return SignalFiles.isOne(path) && isAlone ? .headless : .unknown
         }
 
         /// Puts what is in a folder before everything else that is pending.
@@ -115,14 +125,15 @@ package struct RecordingScan: Sequence, Sendable {
             let base = path.hasSuffix("/") ? path : path + "/"
             let below = key.isEmpty ? "" : key + "/"
             var found: [Pending] = []
-            let segments = Self.segments(of: names, in: base)
+            let segments = RecordingScan.segments(of: names, in: base)
             let kept = names.filter { !FileScan.isPassing($0) && !segments.contains($0) }
+            let headless = SignalFiles.withoutHeader(kept, in: base)
             var stems: [String: Int] = [:]
             for name in kept where Self.kind(of: name) != nil {
                 stems[Self.withoutSuffix(name), default: 0] += 1
             }
             for name in kept.sorted() {
-                let kind = Self.kind(of: name)
+                let kind = headless.contains(name) ? .headless : Self.kind(of: name)
                 guard let status = FileStatus(base + name) else {
                     // A link that leads nowhere matters only where it stands for a recording.
                     guard kind != nil else { continue }
@@ -135,27 +146,15 @@ package struct RecordingScan: Sequence, Sendable {
                 } else if let kind, status.kind == .file {
                     // Where `a.edf` stands beside `a.hea`, both keep their suffixes.
                     let stem = Self.withoutSuffix(name)
+                    let isAlone = kind != .headless && stems[stem] == 1
                     let file = RecordingFile(
-                        path: base + name, key: below + (stems[stem] == 1 ? stem : name),
-                        kind: kind, bytes: status.bytes)
+                        path: base + name, key: below + (isAlone ? stem : name), kind: kind,
+                        bytes: status.bytes + SignalFiles.bytes(of: kind, base + name))
                     found.append(.entry(.recording(file)))
                 }
             }
             pending += found.reversed()
             return nil
-        }
-
-        /// The headers of a folder that are segments of others in it.
-        private static func segments(of names: [String], in base: String) -> Set<String> {
-            var segments: Set<String> = []
-            for name in names where name.hasSuffix(".hea") {
-                // A header that cannot be read has no segments; it gets its row when it is classified.
-                let listed = try? WFDBReader().segments(ofRecord: base + name)
-                for segment in listed ?? [] where segment + ".hea" != name {
-                    segments.insert(segment + ".hea")
-                }
-            }
-            return segments
         }
 
         private static let kinds: [String: RecordingFile.Kind] = [
@@ -177,6 +176,56 @@ package struct RecordingScan: Sequence, Sendable {
             let whole = URL(fileURLWithPath: path).standardizedFileURL.path
             return whole == "/" ? "" : whole.lastPathPart
         }
+    }
+}
+
+extension RecordingScan {
+    /// The headers of a folder that are segments of others in it.
+    ///
+    /// - Parameters:
+    ///   - names: What is in the folder.
+    ///   - base: The folder, with its slash.
+    /// - Returns: File names.
+    static func segments(of names: some Sequence<String>, in base: String) -> Set<String> {
+        var segments: Set<String> = []
+        for name in names where name.hasSuffix(".hea") {
+            // A header that cannot be read has no segments; it gets its row when it is classified.
+            let listed = try? WFDBReader().segments(ofRecord: base + name)
+            for segment in listed ?? [] where segment + ".hea" != name {
+                segments.insert(segment + ".hea")
+            }
+        }
+        return segments
+    }
+}
+
+/// Files of samples that only their WFDB header explains.
+enum SignalFiles {
+    static func isOne(_ path: String) -> Bool {
+        path.lowercased().hasSuffix(".mat") || path.lowercased().hasSuffix(".dat")
+    }
+
+    /// The header that such a file has by custom.
+    static func header(of path: String) -> String { path.dropLast(4) + ".hea" }
+
+    /// The bytes beside a header in the file of its name, which is the only one of most records.
+    static func bytes(of kind: RecordingFile.Kind, _ path: String) -> Int {
+        guard kind == .wfdb else { return 0 }
+        let stem = path.dropLast(4)
+        return FileStatus(stem + ".dat")?.bytes ?? FileStatus(stem + ".mat")?.bytes ?? 0
+    }
+
+    /// Those in a folder that none of its headers names.
+    static func withoutHeader(_ names: [String], in base: String) -> Set<String> {
+        let known = Set(names)
+        let alone = names.filter { isOne($0) && !known.contains(header(of: $0)) }
+        guard !alone.isEmpty else { return [] }
+        var named: Set<String> = []
+        for name in names where name.hasSuffix(".hea") {
+            // A header that cannot be read names no files.
+            named.formUnion((try? WFDBReader().files(ofRecord: base + name)) ?? [])
+        }
+        return Set(alone).filter { !named.contains(base + $0) }
     }
 }
 

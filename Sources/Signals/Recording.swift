@@ -126,7 +126,11 @@ package struct Recording: Sendable {
             var first = 0
             var ordinal: Int64 = 0
             while first < signal.samples.count {
-                ordinal += 1
+                // Where a sample takes longer than a chunk, the chunks up to the next one are empty.
+                let (scaled, isBeyond) = Int64(first).multipliedReportingOverflow(
+                    by: signal.rate.denominator)
+                let reached = isBeyond ? 0 : scaled / (Int64(seconds) * signal.rate.numerator)
+                ordinal = max(ordinal, reached) + 1
                 // The first sample at or after the end of this chunk.
                 let boundary = ordinal * Int64(seconds) * signal.rate.numerator
                 let next = Int((boundary - 1).flooredQuotient(by: signal.rate.denominator)) + 1

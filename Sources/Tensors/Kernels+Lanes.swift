@@ -56,6 +56,17 @@ extension Float {
         _ out2: UnsafeMutablePointer<Float>?, _ out3: UnsafeMutablePointer<Float>?
     ) { unsafe ck_lag_products_f32(d, length, lanes, w, s1, s2, s3, out1, out2, out3) }
 
+    /// Forwards to `ck_biquads_f32`.
+    @unsafe package static func biquads(
+        _ sections: Int, _ length: Int, lanes: Int, _ c: UnsafePointer<Float>,
+        _ y: UnsafeMutablePointer<Float>, step: Int
+    ) { unsafe ck_biquads_f32(sections, length, lanes, c, y, step) }
+
+    /// Forwards to `ck_polyphase_f32`.
+    @unsafe package static func polyphase(
+        _ up: Int, _ down: Int, half: Int, _ taps: UnsafePointer<Float>, _ length: Int, lanes: Int,
+        _ x: UnsafePointer<Float>, _ count: Int, into y: UnsafeMutablePointer<Float>
+    ) { unsafe ck_polyphase_f32(up, down, half, taps, length, lanes, x, count, y) }
 }
 
 extension Double {
@@ -117,4 +128,15 @@ extension Double {
         _ out2: UnsafeMutablePointer<Double>?, _ out3: UnsafeMutablePointer<Double>?
     ) { unsafe ck_lag_products_f64(d, length, lanes, w, s1, s2, s3, out1, out2, out3) }
 
+    /// Forwards to `ck_biquads_f64`.
+    @unsafe package static func biquads(
+        _ sections: Int, _ length: Int, lanes: Int, _ c: UnsafePointer<Double>,
+        _ y: UnsafeMutablePointer<Double>, step: Int
+    ) { unsafe ck_biquads_f64(sections, length, lanes, c, y, step) }
+
+    /// Forwards to `ck_polyphase_f64`.
+    @unsafe package static func polyphase(
+        _ up: Int, _ down: Int, half: Int, _ taps: UnsafePointer<Double>, _ length: Int, lanes: Int,
+        _ x: UnsafePointer<Double>, _ count: Int, into y: UnsafeMutablePointer<Double>
+    ) { unsafe ck_polyphase_f64(up, down, half, taps, length, lanes, x, count, y) }
 }

@@ -91,6 +91,14 @@ package protocol Kernels {
         _ d: Int, _ length: Int, lanes: Int, _ w: UnsafePointer<Self>, _ s1: UnsafePointer<Self>,
         _ s2: UnsafePointer<Self>?, _ s3: UnsafePointer<Self>?, to out1: UnsafeMutablePointer<Self>,
         _ out2: UnsafeMutablePointer<Self>?, _ out3: UnsafeMutablePointer<Self>?)
+    /// Second-order sections in place, each from the state settled at the first point in time.
+    @unsafe static func biquads(
+        _ sections: Int, _ length: Int, lanes: Int, _ c: UnsafePointer<Self>,
+        _ y: UnsafeMutablePointer<Self>, step: Int)
+    /// `y_m = Σ x_i·taps_{m·down + half − i·up}` for `2·half + 1` taps.
+    @unsafe static func polyphase(
+        _ up: Int, _ down: Int, half: Int, _ taps: UnsafePointer<Self>, _ length: Int, lanes: Int,
+        _ x: UnsafePointer<Self>, _ count: Int, into y: UnsafeMutablePointer<Self>)
     /// Rows `c·M^h` of the closed loop `M = A + b·kᵀ`.
     @unsafe static func forecastRows(
         _ d: Int, _ horizon: Int, _ a: UnsafePointer<Self>, _ b: UnsafePointer<Self>,

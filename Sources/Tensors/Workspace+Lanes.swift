@@ -145,6 +145,44 @@ extension Workspace {
             pointer(out.row(1)), pointer(out.row(2)))
     }
 
+    /// Second-order sections in place, each from the state that is settled at the first point in time
+    /// of the walk; every lane to the last bit as it is alone.
+    ///
+    /// - Parameters:
+    ///   - lanes: Filtered in place.
+    ///   - sections: `[sections][5]`, b0 b1 b2 a1 a2 each.
+    ///   - direction: Which end is the first.
+    package func filter(_ lanes: Lanes, sections: [S], _ direction: Direction) {
+        precondition(sections.count % 5 == 0, "filter: \(sections.count) coefficients")
+        guard lanes.length > 0 else { return }
+        unsafe sections.withUnsafeBufferPointer { c in
+            guard let c = c.baseAddress else { return }
+            unsafe S.biquads(
+                sections.count / 5, lanes.length, lanes: lanes.count, c, start(lanes, direction),
+                step: step(lanes, direction))
+        }
+    }
+
+    /// `y_m = Σ_i x_i·taps_{m·down + half − i·up}`; every lane to the last bit as it is alone.
+    ///
+    /// - Parameters:
+    ///   - x: At the old rate.
+    ///   - y: At `up / down` times that rate; overwritten.
+    ///   - taps: An odd number of them, those of one output point `up` apart.
+    ///   - up: From 1.
+    ///   - down: From 1.
+    package func resample(_ x: Lanes, into y: Lanes, taps: [S], up: Int, down: Int) {
+        precondition(
+            up > 0 && down > 0 && taps.count % 2 == 1 && x.count == y.count,
+            "resample: \(up)/\(down), \(taps.count) taps, \(x.count) and \(y.count) lanes")
+        unsafe taps.withUnsafeBufferPointer { taps in
+            guard let start = taps.baseAddress else { return }
+            unsafe S.polyphase(
+                up, down, half: taps.count / 2, start, x.length, lanes: x.count, dense(x.values),
+                y.length, into: dense(y.values))
+        }
+    }
+
     /// The coefficients P_j of `P(z) = D(z)·(I − z·A)⁻¹·b`, j < d, the last one in the first row.
     package func numerators(a: Panel, b: Panel, into p: Panel) {
         let d = p.columns

@@ -20,6 +20,14 @@ internal import CKernels
         unsafe base = memory.bindMemory(to: S.self, capacity: max(1, capacity))
     }
 
+    /// Memory that holds anything at all, for a computation that writes whatever it reads.
+    package init(uncleared layout: WorkspaceLayout) {
+        capacity = layout.count
+        let bytes = max(1, capacity) * MemoryLayout<S>.stride
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
+        unsafe base = memory.bindMemory(to: S.self, capacity: max(1, capacity))
+    }
+
     deinit { unsafe base.deallocate() }
 
     /// Where a panel starts; traps where it does not lie in this workspace.

@@ -124,12 +124,16 @@ struct StoredRecording: Sendable {
     let recording: Recording?
     let refusal: Refusal?
 
-    /// The largest recording that is classified, in samples.
-    static let samplesMaximum: Int64 = 1 << 28
+    /// The largest recording that is classified, in samples of all channels.
+    static let samplesMaximum: Int64 = 1 << 27
 
     static func load(_ number: Int64, in db: borrowing Session) throws -> StoredRecording {
         guard let header = try RecordingStore.header(of: number, in: db) else {
             return refused("recording_gone", "the recording was removed meanwhile.")
+        }
+        let seconds = header.channels.map { Double($0.sampleCount) * $0.rate.stepSeconds }.max()
+        if let refusal = RecordingClassifier.refusal(seconds: seconds ?? 0) {
+            return StoredRecording(recording: nil, refusal: refusal)
         }
         let total = header.channels.reduce(Int64(0)) { $0 + $1.sampleCount }
         guard total <= samplesMaximum else {

@@ -1,4 +1,5 @@
 package import Classification
+import Series
 package import Signals
 package import Store
 import Tensors
@@ -34,9 +35,30 @@ package struct RecordingClassifier: Sendable {
         ParallelMap.map(recordings.count, threads: threads) { classify(recordings[$0]) }
     }
 
+    /// The longest recording that is classified, in seconds. A window every twenty minutes is the least
+    /// that can stand for a whole; of a day, three windows of ten seconds would say next to nothing, with
+    /// a probability that was calibrated on recordings at rest.
+    package static let secondsMaximum = 3600.0
+
+    /// Why a recording is too long; nil where it is not.
+    static func refusal(seconds: Double) -> Refusal? {
+        guard seconds > secondsMaximum else { return nil }
+        let hours = (seconds / 360).rounded() / 10
+        return Refusal(
+            code: "too_long",
+            reason: "the recording has \(hours) h; up to \(Int(secondsMaximum / 3600)) h is "
+                + "classified, from a few windows: cut out the minutes in question.")
+    }
+
     /// What the model says of one recording.
     package func classify(_ recording: Recording) -> ClassifiedRecording {
         var notes = recording.notes
+        // By what there is, whatever the header promises; and before anything is made of the samples,
+        // since that takes several times their memory.
+        let seconds = recording.signals.map { Double($0.samples.count) * $0.rate.stepSeconds }
+        if let refusal = Self.refusal(seconds: seconds.max() ?? 0) {
+            return ClassifiedRecording(refusal: refusal, notes: notes)
+        }
         let ecg: Electrocardiogram
         do throws(ElectrocardiogramError) {
             ecg = try Electrocardiogram(recording)
@@ -52,7 +74,7 @@ package struct RecordingClassifier: Sendable {
                 findings: model.classify([prepared], threads: 1)[0])
         } catch {
             return ClassifiedRecording(
-                electrocardiogram: ecg,
+                electrocardiogram: ecg, quality: error.quality,
                 refusal: Refusal(code: error.code, reason: error.description), notes: notes)
         }
     }
@@ -90,6 +112,8 @@ package struct ClassifiedRecording: Sendable {
     package let electrocardiogram: Electrocardiogram?
     /// Nil where the classifier abstains.
     package let prepared: PreparedECG?
+    /// 0…1, as `SignalQuality.score`; also of a recording that is refused, where it came so far.
+    package let quality: Double?
     package let refusal: Refusal?
     package let notes: [AnswerNote]
     /// By class; none where there is a refusal.
@@ -97,10 +121,12 @@ package struct ClassifiedRecording: Sendable {
 
     init(
         electrocardiogram: Electrocardiogram? = nil, prepared: PreparedECG? = nil,
-        refusal: Refusal? = nil, notes: [AnswerNote], findings: [Finding] = []
+        quality: Double? = nil, refusal: Refusal? = nil, notes: [AnswerNote],
+        findings: [Finding] = []
     ) {
         self.electrocardiogram = electrocardiogram
         self.prepared = prepared
+        self.quality = prepared?.quality ?? quality
         self.refusal = refusal
         self.notes = notes
         self.findings = findings
@@ -114,7 +140,7 @@ package struct ClassifiedRecording: Sendable {
     /// - Returns: The answer.
     package func answer(recording: Int64, content: [UInt8]) -> RecordingAnswer {
         RecordingAnswer(
-            recording: recording, content: content, quality: prepared?.quality,
+            recording: recording, content: content, quality: quality,
             abstention: refusal.map { .init(code: $0.code, reason: $0.reason) },
             notes: notes.map { "\($0.code): \($0.text)" },
             findings: findings.map {

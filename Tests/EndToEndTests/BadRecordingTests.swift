@@ -122,7 +122,7 @@ private let badRecordings: [BadRecording] = [
         $0.replacing("r 12 ", with: "r 13 ")
     },
     .header("a header that is empty", code: "file_malformed", says: "no record line") { _ in "" },
-    .header("a header line of fifty megabytes", code: "file_unreadable", says: "too large") {
+    .header("a header line of fifty megabytes", code: "file_too_large", says: "too large") {
         $0 + "# " + String(repeating: "x", count: 50_000_000) + "\n"
     },
     BadRecording(
@@ -187,6 +187,24 @@ private let badRecordings: [BadRecording] = [
             #expect(
                 try ward.answers(told.output).map { $0.abstained?.code }
                     == ["file_malformed", "format_unknown"])
+        }
+    }
+
+    @Test func `samples without their header are told, not passed over`() throws {
+        try Ward.visit { ward in
+            try SyntheticECG(seed: 1).write("good", to: ward.ward3)
+            for name in ["x.mat", "y.dat"] {
+                try ward.write(name, [UInt8](repeating: 1, count: 99))
+            }
+            let outcome = try ward.classify("ward3", "--json")
+            #expect(outcome.status == 0)
+            let answers = try ward.answers(outcome.output)
+            #expect(answers.map(\.recording) == ["ward3/good", "ward3/x.mat", "ward3/y.dat"])
+            #expect(
+                answers.map { $0.abstained?.code } == [nil, "header_missing", "header_missing"])
+            let told = try ward.classify("ward3/x.mat", "--json")
+            #expect(told.status == 1)
+            #expect(told.output.contains("header_missing"))
         }
     }
 

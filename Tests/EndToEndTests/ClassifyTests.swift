@@ -188,6 +188,8 @@ struct Ward {
             #expect(support.leads.values.allSatisfy { $0.count == 10 })
             #expect(support.leads.values.joined().contains { $0 != 0 })
             #expect(answers[1].abstained?.code == "lead_missing")
+            // What was found out before the refusal is told.
+            #expect((answers[1].quality ?? 0) > 0.5)
             let chart = try ward.text("charts/ward3/r1.svg")
             #expect(chart.contains("speaks for ") && chart.contains("speaks against it"))
             #expect(chart.contains("for research only, not a medical device"))

@@ -65,6 +65,25 @@ private let header = "r 1 4 120 10:00:00 01/02/2020\nr.dat 16 2(10)/mV 16 0 0 71
         }
     }
 
+    @Test func `segments of a record are parts of it, and samples without a header are told`()
+        async throws
+    {
+        try await withSourceFolder { folder in
+            try folder.write("w/x.hea", "x/3 1 4 240\nx_layout 0\nr 120\n~ 120\n")
+            try folder.write("w/x_layout.hea", "x_layout 1 4 0\n~ 0 2(10)/mV 16 0 0 0 0 II\n")
+            try folder.write("w/r.hea", header)
+            try folder.write("w/r.dat", samples())
+            try folder.write("w/alone.mat", samples())
+            let report = try await folder.pull()
+            #expect(report.files == 2 && report.recordings == 1)
+            #expect(report.rejections.map(\.file) == ["w/alone.mat"])
+            #expect(report.rejections.first?.reason.contains("header (.hea)") == true)
+            let keys = try await folder.pool.run("SELECT key FROM systole.recording").allTexts(
+                "key")
+            #expect(keys == ["plant/w/x"])
+        }
+    }
+
     @Test func `other samples under the same name are refused unless the source is revisable`()
         async throws
     {

@@ -59,6 +59,21 @@ private final class ScanFolder {
         #expect(folder.walk() == ["ward3/other wfdb", "ward3/self wfdb", "ward3/x wfdb"])
     }
 
+    @Test func `samples that no header names are handed out, those of a header are not`() throws {
+        let folder = try ScanFolder()
+        try folder.write("a.hea", "a 1 100 2\na.mat 16+24\n")
+        try folder.write("two.hea", "two 1 100 2\nelsewhere.dat 16\n")
+        for name in ["a.mat", "elsewhere.dat", "lost.MAT", "b/lost.dat", "a.atr"] {
+            try folder.write(name)
+        }
+        #expect(
+            folder.walk() == [
+                "ward3/a wfdb", "ward3/b/lost.dat headless", "ward3/lost.MAT headless",
+                "ward3/two wfdb",
+            ])
+        #expect(folder.walk([folder.url.path + "/lost.MAT"]) == ["lost.MAT headless"])
+    }
+
     @Test func `links are followed once, and loops end`() throws {
         let folder = try ScanFolder()
         try folder.write("a/1.hea")

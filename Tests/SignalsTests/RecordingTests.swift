@@ -37,6 +37,13 @@ private func recording(_ signals: [(rate: SamplingRate, samples: [Int32])]) -> R
         }
     }
 
+    @Test func `the empty chunks between samples that are years apart are not walked through`() {
+        let samples = (0..<500).map { Int32($0) }
+        let chunks = recording([(SamplingRate(1, per: 1_000_000_000), samples)]).chunks()
+        #expect(chunks.map(\.samples) == samples.map { [$0] })
+        #expect(chunks.map(\.firstSample) == samples.map { Int64($0) })
+    }
+
     @Test func `missing samples stay missing, and a chunk of them alone is left out`() {
         let missing = Recording.Signal.missing
         let samples = [1, missing] + [Int32](repeating: missing, count: 10) + [3]

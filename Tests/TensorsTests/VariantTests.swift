@@ -70,6 +70,7 @@ private struct VariantRun<S: Scalar> {
     func results() -> [String: [S]] {
         var results: [String: [S]] = [:]
         addFilters(&results)
+        addLanes(&results)
         addStates(&results)
         addLayers(&results)
         addConvolutions(&results)
@@ -110,6 +111,27 @@ private struct VariantRun<S: Scalar> {
         let late = y.rows(0..<windows * (length - 2))
         work.filter(taps[1], nil, w, into: late, length: length, from: 2)
         results["filter, late"] = work.values(late)
+    }
+
+    private func addLanes(_ results: inout [String: [S]]) {
+        var memory = VariantMemory<S>()
+        let rows = memory.plan.reserve(windows, length)
+        let fine = Lanes(&memory.plan, windows: windows, length: length)
+        let coarse = Lanes(&memory.plan, windows: windows, length: (2 * length + 2) / 3)
+        let few = memory.plan.reserve(windows, coarse.length)
+        let work = memory.work()
+        memory.draw(rows, work)
+        work.toLanes(rows, into: fine)
+        // One section more than are run at once, their poles well within the unit circle.
+        let sections = (0..<4).flatMap { [0.3, 0.1, -0.2, 0.1 * Double($0) - 0.5, 0.2] }
+        for direction in [Direction.forward, .backward] {
+            work.filter(fine, sections: sections.map { S($0) }, direction)
+        }
+        results["sections"] = work.values(fine.values)
+        let taps = (0..<13).map { S(1 / Double(2 + abs($0 - 6))) }
+        work.resample(fine, into: coarse, taps: taps, up: 2, down: 3)
+        work.fromLanes(coarse, into: few)
+        results["polyphase"] = work.values(few)
     }
 
     private func addStates(_ results: inout [String: [S]]) {

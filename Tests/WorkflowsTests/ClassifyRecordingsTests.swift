@@ -156,6 +156,19 @@ import Testing
         }
     }
 
+    @Test func `hours are refused with the reason, and a refusal keeps the quality`() throws {
+        let shipped = try Self.classifier()
+        let day = SyntheticECG(seed: 5, hertz: 50, seconds: 3601).recording("day", leads: [.I])
+        let long = shipped.classify(day)
+        #expect(long.refusal?.code == "too_long" && long.electrocardiogram == nil)
+        #expect(long.refusal?.reason.contains("1.0 h") == true)
+        let few = shipped.classify(
+            SyntheticECG(seed: 5).recording("few", leads: SyntheticECG.two))
+        #expect(few.refusal?.code == "lead_missing" && few.findings.isEmpty)
+        let quality = try #require(few.quality)
+        #expect(quality > 0.5 && few.answer(recording: 1, content: []).quality == quality)
+    }
+
     @Test func `the answers do not depend on the threads nor on the company`() throws {
         let classifier = try Self.classifier()
         let recordings = (0..<9).map {

@@ -5,76 +5,111 @@ import Signals
 import Tensors
 import Workflows
 
-/// A folder of recordings from file to finding: twelve leads, ten seconds at 500 Hz, in formats 16 and
-/// 212, in EDF and as tables. The model is the one that ships.
+/// Recordings from file to finding, a benchmark a format and one of all formats together: twelve leads,
+/// ten seconds at 500 Hz. The model is the one that ships.
 ///
 /// Limit: arithmetic; a recording has 120 kilobytes.
 enum ClassifyFolder {
     /// Recordings of each format.
-    static let recordings = 8
-    static let leads = ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"]
+    static let recordings = 16
+    /// Those of the mixed folder, which has every one of its formats.
+    private static let mixed = ["wfdb-16", "wfdb-212", "edf", "csv"]
 
-    static let benchmark = Benchmark("classify.folder", threads: .many) { setting in
+    static let benchmarks =
+        [benchmark("folder", mixed)]
+        + ClassifyFormat.all.map { benchmark($0.name, [$0.name]) }
+
+    private static func benchmark(_ name: String, _ formats: [String]) -> Benchmark {
+        Benchmark("classify.\(name)", threads: .many) { setting in
+            let trial = try ClassifyTrial(formats, setting)
+            return Contest(
+                what: "\(trial.files.count) recordings of 12 leads, 10 s at 500 Hz, in "
+                    + formats.joined(separator: ", "),
+                work: Work(trial.files.count, "recordings"),
+                ours: Contestant("RecordingScan, readers, RecordingClassifier") { trial.all() },
+                opponents: [],
+                stages: [
+                    Contestant("read and hash") { trial.read() },
+                    Contestant("check and prepare") { trial.prepare() },
+                    Contestant("models") { trial.classify() },
+                ])
+        }
+    }
+}
+
+/// Files, and what becomes of them on the way.
+private struct ClassifyTrial {
+    let files: [RecordingFile]
+    private let classifier: RecordingClassifier
+    private let threads: Int
+    private let recordings: [Recording]
+    private let prepared: [PreparedECG]
+
+    init(_ formats: [String], _ setting: Setting) throws {
         let model = "Sources/Classification/Default/ecg-default.safetensors"
         guard let bytes = FileManager.default.contents(atPath: model) else {
-            throw BenchmarkError("classify.folder: there is no \(model) here")
+            throw BenchmarkError("classify: there is no \(model) here")
         }
-        let classifier = try RecordingClassifier(decoding: [UInt8](bytes))
-        for number in 0..<recordings { try write(number, setting.folder) }
-        let files = RecordingScan([setting.folder.path]).compactMap { found in
-            if case .recording(let file) = found, file.path.contains("/ecg-") { file } else { nil }
+        classifier = try RecordingClassifier(decoding: [UInt8](bytes))
+        threads = setting.threads
+        let name = "classify-" + formats.joined(separator: "-")
+        let folder = try setting.folder.subfolder("\(name)-\(threads)")
+        let count = ClassifyFolder.recordings / formats.count
+        for format in ClassifyFormat.all where formats.contains(format.name) {
+            for number in 0..<count {
+                try format.write(MadeUpLeads(number).samples, "\(format.name)-\(number)", folder)
+            }
         }
-        guard files.count == 4 * recordings else {
-            throw BenchmarkError("classify.folder: \(files.count) files were found")
+        files = RecordingScan([folder.path]).compactMap { found in
+            if case .recording(let file) = found { file } else { nil }
         }
-        let threads = setting.threads
-        let work: @Sendable (RecordingFile) -> ClassifiedRecording? = { file in
-            // A refused file is told by the check below.
-            guard let recording = try? file.read(RecordingOptions()) else { return nil }
-            return classifier.classify(recording)
+        guard files.count == count * formats.count else {
+            throw BenchmarkError("\(name): \(files.count) files were found")
         }
-        guard files.allSatisfy({ work($0)?.refusal == nil }) else {
-            throw BenchmarkError("classify.folder: a recording was refused")
-        }
-        return Contest(
-            what: "\(files.count) recordings of 12 leads, 10 s at 500 Hz, in four formats",
-            work: Work(files.count, "recordings"),
-            ours: Contestant("RecordingScan, readers, RecordingClassifier") {
-                keep(ParallelMap.map(files.count, threads: threads) { work(files[$0]) })
-            },
-            opponents: [
-                .present(
-                    Contestant("the same, reading only") {
-                        keep(
-                            ParallelMap.map(files.count, threads: threads) {
-                                // Every file was read above without an error.
-                                try? files[$0].read(RecordingOptions())
-                            })
-                    })
-            ])
+        recordings = try files.map { try $0.read(RecordingOptions()) }
+        let preparation = classifier.model.preparation
+        prepared = try recordings.map { try preparation.prepare(Electrocardiogram($0)) }
     }
 
-    /// One recording in every format.
-    private static func write(_ number: Int, _ folder: ScratchFolder) throws {
-        let signals = beats(number)
-        for format in [16, 212] {
-            _ = try WFDBRead.write(
-                signals, format: format, rate: 500, names: leads, name: "ecg-\(format)-\(number)",
-                folder)
-        }
-        _ = try folder.write(
-            EDFRead.file(signals, names: leads, rate: 500), to: "ecg-edf-\(number).edf")
-        var table = "time," + leads.map { "\($0) [mV]" }.joined(separator: ",") + "\n"
-        for index in 0..<5000 {
-            table += "\(Double(index) / 500)"
-            for signal in signals { table += ",\(Double(signal[index]) / 200)" }
-            table += "\n"
-        }
-        _ = try folder.write(Array(table.utf8), to: "ecg-csv-\(number).csv")
+    func all() {
+        keep(
+            ParallelMap.map(files.count, threads: threads) { index in
+                // Every file was read above without an error.
+                keep(files[index].contentDigest(bytesMaximum: 1 << 28))
+                return (try? files[index].read(RecordingOptions())).map { classifier.classify($0) }
+            })
     }
 
-    /// Twelve leads of beats in two hundredths of a millivolt; the limb leads agree.
-    private static func beats(_ number: Int) -> [[Int16]] {
+    func read() {
+        keep(
+            ParallelMap.map(files.count, threads: threads) { index in
+                keep(files[index].contentDigest(bytesMaximum: 1 << 28))
+                return try? files[index].read(RecordingOptions())
+            })
+    }
+
+    func prepare() {
+        let preparation = classifier.model.preparation
+        keep(
+            ParallelMap.map(recordings.count, threads: threads) { index in
+                // As above: each was prepared once.
+                (try? Electrocardiogram(recordings[index])).map { try? preparation.prepare($0) }
+            })
+    }
+
+    func classify() {
+        keep(
+            ParallelMap.map(prepared.count, threads: threads) { index in
+                classifier.model.classify([prepared[index]], threads: 1)
+            })
+    }
+}
+
+/// Twelve leads of beats in two hundredths of a millivolt; the limb leads agree.
+private struct MadeUpLeads {
+    let samples: [[Int16]]
+
+    init(_ number: Int) {
         func wave(_ size: Double) -> [Double] {
             (0..<5000).map { index in
                 let time = Double(index) / 500
@@ -89,6 +124,6 @@ enum ClassifyFolder {
         var leads = [one, two, zip(one, two).map { $1 - $0 }, zip(one, two).map { -($0 + $1) / 2 }]
         leads += [zip(one, two).map { $0 - $1 / 2 }, zip(one, two).map { $1 - $0 / 2 }]
         leads += [-0.8, -0.5, 0.8, 1.5, 1.3, 1].map(wave)
-        return leads.map { lead in lead.map { Int16(($0 * 200).rounded()) } }
+        samples = leads.map { lead in lead.map { Int16(($0 * 200).rounded()) } }
     }
 }

@@ -10,7 +10,7 @@ import Tensors
 /// 0.2 ms, other exponentials to 0.1. A step takes about three times that and the states once more.
 enum ECGMambaSubjects {
     static let benchmarks = [
-        forward(1), forward(32),
+        forward(1), forward(32), recordings,
         Benchmark("ecg.train-step", threads: .many) { setting in
             let trial = ECGTrial(batch: 32, training: true, threads: setting.threads)
             return Contest(
@@ -24,6 +24,25 @@ enum ECGMambaSubjects {
                 ])
         },
     ]
+
+    /// The same network beside one of the size of xresnet1d101, which leads the published comparisons on
+    /// PTB-XL, in the runtime that such networks are usually served by: on one core each.
+    private static let recordings = Benchmark("ecg.recordings") { setting in
+        let trial = ECGTrial(batch: 32, training: false, threads: 1)
+        func opponent(_ name: String, _ workload: String, batch: Int) -> Opponent {
+            setting.peers.opponent(
+                name, script: "runtime.py", workload: workload,
+                arguments: ["32", "\(batch)", "1000", "26"], threads: 1)
+        }
+        return Contest(
+            what: "tiny ECG Mamba, 32 recordings of 12 x 1000, one core",
+            work: Work(32, "recordings"),
+            ours: Contestant("RecordingPass.forward") { trial.forward() },
+            opponents: [
+                opponent("xresnet1d101 in ONNX Runtime, all at once", "xresnet1d101", batch: 32),
+                opponent("xresnet1d101, one by one", "xresnet1d101-single", batch: 1),
+            ])
+    }
 
     private static func forward(_ batch: Int) -> Benchmark {
         Benchmark("ecg.forward-\(batch)", threads: batch > 1 ? .many : .one) { setting in

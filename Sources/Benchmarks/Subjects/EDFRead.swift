@@ -55,21 +55,27 @@ enum EDFRead {
             ])
     }
 
-    /// An EDF file in records of a second; the raw unit is a tenth of a microvolt, or with `names` five
-    /// microvolts, so that a lead has its size.
+    /// An EDF file in records of a second, or with `isBDF` one with three bytes a sample; the raw unit is
+    /// a tenth of a microvolt, or with `names` five microvolts, so that a lead has its size.
     static func file(
-        _ channels: [[Int16]], names: [String] = [], rate: Int = Self.rate
+        _ channels: [[Int16]], names: [String] = [], rate: Int = Self.rate, isBDF: Bool = false
     ) -> [UInt8] {
         let signals = channels.count
         let seconds = channels[0].count / rate
-        let range = names.isEmpty ? ("-3276.8", "3276.7") : ("-163840", "163835")
-        var header = field("0", 8) + field("X X X X", 80) + field("Startdate X X X X", 80)
+        let small = names.isEmpty ? ("-3276.8", "3276.7") : ("-163840", "163835")
+        let range = isBDF ? ("-41943.0", "41943.0") : small
+        let digital = isBDF ? ("-8388608", "8388607") : ("-32768", "32767")
+        var header =
+            field(isBDF ? "0BIOSEMI" : "0", 8) + field("X X X X", 80)
+            + field("Startdate X X X X", 80)
         header += field("01.01.20", 8) + field("00.00.00", 8) + field("\(256 * (signals + 1))", 8)
-        header += field("", 44) + field("\(seconds)", 8) + field("1", 8) + field("\(signals)", 4)
+        header +=
+            field(isBDF ? "24BIT" : "", 44) + field("\(seconds)", 8) + field("1", 8)
+            + field("\(signals)", 4)
         // Every kind of field for all signals, then the next kind.
         let kinds: [(String, Int)] = [
-            ("EEG", 16), ("electrode", 80), ("uV", 8), (range.0, 8), (range.1, 8),
-            ("-32768", 8), ("32767", 8), ("", 80), ("\(rate)", 8), ("", 32),
+            ("EEG", 16), ("electrode", 80), (isBDF ? "mV" : "uV", 8), (range.0, 8), (range.1, 8),
+            (digital.0, 8), (digital.1, 8), ("", 80), ("\(rate)", 8), ("", 32),
         ]
         for (text, width) in kinds {
             for index in 0..<signals {
@@ -78,11 +84,13 @@ enum EDFRead {
             }
         }
         var bytes = Array(header.utf8)
+        if isBDF { bytes[0] = 255 }
         for record in 0..<seconds {
             for channel in channels {
                 for sample in channel[record * rate..<(record + 1) * rate] {
                     bytes.append(UInt8(truncatingIfNeeded: sample))
                     bytes.append(UInt8(truncatingIfNeeded: sample >> 8))
+                    if isBDF { bytes.append(sample < 0 ? 255 : 0) }
                 }
             }
         }

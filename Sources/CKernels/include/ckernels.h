@@ -117,6 +117,14 @@ size_t ck_transform_scratch(size_t length, size_t block);
     void ck_lag_products_##SUFFIX(size_t d, size_t length, size_t lanes, const REAL *w,            \
                                   const REAL *s1, const REAL *s2, const REAL *s3, REAL *out1,      \
                                   REAL *out2, REAL *out3);                                         \
+    /* Second-order sections b0 b1 b2 a1 a2 over y in place, each from the state that is settled */\
+    /* at the first of `length` points in time; every lane to the last bit as it is alone. */      \
+    void ck_biquads_##SUFFIX(size_t sections, size_t length, size_t lanes, const REAL *c, REAL *y, \
+                             ptrdiff_t step);                                                      \
+    /* y_m = sum over i of x_i taps_{m down + half - i up}, m < count, of 2 half + 1 taps; times */\
+    /* are `lanes` apart in both, and every lane is to the last bit as it is alone. */             \
+    void ck_polyphase_##SUFFIX(size_t up, size_t down, size_t half, const REAL *taps,              \
+                               size_t length, size_t lanes, const REAL *x, size_t count, REAL *y); \
     /* Rows c M^h, h < horizon, of the closed loop M = A + b k'. */                                \
     void ck_forecast_rows_##SUFFIX(size_t d, size_t horizon, const REAL *a, const REAL *b,         \
                                    const REAL *c, const REAL *k, REAL *r);                         \

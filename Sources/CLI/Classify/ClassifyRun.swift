@@ -1,7 +1,6 @@
 import Foundation
 import Ingestion
 import Signals
-import Synchronization
 import Tensors
 import Workflows
 
@@ -90,24 +89,22 @@ struct ClassifyRun {
     /// - Throws: What the file system or the database refuses.
     consuming func run(filing: FindingFiling?) async throws -> ClassifySummary {
         var summary = ClassifySummary()
-        let start = ContinuousClock.now
-        let line = ProgressLine()
-        defer { line.end() }
-        let total = ProgressLine.isTerminal ? Counter(paths) : nil
+        let progress = ClassifyProgress(paths)
+        defer { progress.end() }
         var waves = Waves(paths, count: Self.waveCount(threads: plan.threads))
         var place = 0
         while let wave = waves.next(), !interrupts.isAsked {
             let known = try resume(wave, from: &place, &summary)
+            progress.resume(known)
             let rest = Array(wave.dropFirst(known))
             let reports =
-                try await filing?.classify(rest, interrupts, &summary) ?? classify(rest)
+                try await filing?.classify(rest, interrupts, progress, &summary)
+                ?? classify(rest, progress)
             // Only what stands in front of the first one left out is told, so that nothing is missing.
             let whole = reports.prefix { $0 != nil }.compactMap { $0 }
             for report in whole { summary.count(report) }
-            try tell(whole)
-            summary.seconds = (ContinuousClock.now - start) / .seconds(1)
-            let told = summary
-            line.show(told.progress(of: total?.value))
+            try tell(whole, progress)
+            summary.seconds = progress.seconds
             if whole.count < rest.count { break }
         }
         summary.isInterrupted = interrupts.isAsked
@@ -145,23 +142,29 @@ struct ClassifyRun {
     }
 
     /// Nil for recordings that were left out since somebody asked to stop.
-    private func classify(_ wave: [ScannedPath]) throws -> [FindingReport?] {
+    private func classify(
+        _ wave: [ScannedPath], _ progress: ClassifyProgress
+    ) throws -> [FindingReport?] {
         let (plan, interrupts) = (plan, interrupts)
         let results = ParallelMap.map(wave.count, threads: plan.threads) {
             index -> Result<FindingReport?, any Error> in
             guard !interrupts.isAsked else { return .success(nil) }
+            defer { progress.finish() }
             return Result { try ClassifiedFile(wave[index], plan).report }
         }
         return try results.map { try $0.get() }
     }
 
-    private mutating func tell(_ reports: [FindingReport]) throws {
+    private mutating func tell(_ reports: [FindingReport], _ progress: ClassifyProgress) throws {
         switch sink {
         case .nothing: break
         case .lines:
+            // Both may be on one terminal.
+            progress.end()
             for report in reports { print(report.line) }
             Terminal.flush()
         case .jsonLines:
+            progress.end()
             for report in reports {
                 print(try FindingFormat.jsonLines.rows(report), terminator: "")
             }
@@ -194,39 +197,6 @@ private struct Waves {
             wave.append(next)
         }
         return wave.isEmpty ? nil : wave
-    }
-}
-
-/// Counts what there is to do, beside the work.
-private final class Counter: Sendable {
-    private let count = Atomic<Int>(0)
-
-    /// Nil until everything was counted.
-    var value: Int? {
-        let count = count.load(ordering: .relaxed)
-        return count > 0 ? count : nil
-    }
-
-    init(_ paths: [String]) {
-        let thread = Thread { [self] in
-            var found = 0
-            for _ in RecordingScan(paths) { found += 1 }
-            count.store(found, ordering: .relaxed)
-        }
-        thread.start()
-    }
-}
-
-extension ClassifySummary {
-    /// How far it is, how fast, and how long still.
-    func progress(of total: Int?) -> String {
-        let rate = seconds > 0 ? Double(recordings - resumed) / seconds : 0
-        var text = "\(recordings)" + (total.map { " of \($0)" } ?? "") + " recordings"
-        text += ", \(Int(rate)) a second"
-        if let total, rate > 0, total > recordings {
-            text += ", \(Int((Double(total - recordings) / rate).rounded(.up))) s left"
-        }
-        return text
     }
 }
 

@@ -36,7 +36,8 @@ struct FindingFiling: Sendable {
     ///
     /// - Returns: A report a path; nil where somebody asked to stop before it was done.
     func classify(
-        _ wave: [ScannedPath], _ interrupts: Interrupts, _ summary: inout ClassifySummary
+        _ wave: [ScannedPath], _ interrupts: Interrupts, _ progress: ClassifyProgress,
+        _ summary: inout ClassifySummary
     ) async throws -> [FindingReport?] {
         let options = plan.options
         let read = ParallelMap.map(wave.count, threads: plan.threads) { index in
@@ -57,6 +58,7 @@ struct FindingFiling: Sendable {
             index -> Result<(FindingReport?, RecordingAnswer?), any Error> in
             let one = filed[index]
             guard !interrupts.isAsked else { return .success((nil, nil)) }
+            defer { progress.finish() }
             guard let number = one.number, let recording = one.read.recording else {
                 return .success((one.read.refused(by: plan.classifier, because: one.refusal), nil))
             }

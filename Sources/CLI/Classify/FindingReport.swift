@@ -86,7 +86,7 @@ struct FindingReport: Encodable, Sendable {
         self.file = file.path
         contentSHA256 = content
         self.seconds = Self.rounded(seconds)
-        quality = found.prepared.map { Self.rounded($0.quality) }
+        quality = found.quality.map { Self.rounded($0) }
         abstained = found.refusal
         notes = found.notes
         model = Model(classifier)

@@ -14,12 +14,15 @@ package struct Abstention: Error, Hashable, Sendable, CustomStringConvertible {
 
     package let reason: Reason
     package let description: String
+    /// 0…1, as `SignalQuality.score`; nil where nothing came so far.
+    package let quality: Double?
 
     /// The reason as tables show it.
     package var code: String { reason.rawValue }
 
-    init(_ reason: Reason, _ description: String) {
+    init(_ reason: Reason, _ description: String, quality: Double? = nil) {
         self.reason = reason
         self.description = description
+        self.quality = quality
     }
 }

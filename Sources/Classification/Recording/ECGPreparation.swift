@@ -63,7 +63,7 @@ package struct ECGPreparation: Hashable, Sendable, Codable {
             throw Abstention(
                 .quality,
                 "the signal quality is \(Self.rounded(quality.score)); at least "
-                    + "\(Self.rounded(qualityMinimum)) is needed.")
+                    + "\(Self.rounded(qualityMinimum)) is needed.", quality: quality.score)
         }
         return windows(of: recording, losses, quality: quality.score)
     }
@@ -100,7 +100,7 @@ package struct ECGPreparation: Hashable, Sendable, Codable {
         throw Abstention(
             worst,
             "\(losses.count) of \(leads.count) leads are absent, flat, saturated or full of gaps "
-                + "(\(names)); at most \(lostMaximum) may be.")
+                + "(\(names)); at most \(lostMaximum) may be.", quality: quality.score)
     }
 
     /// Resampled, filtered and cut.

@@ -46,12 +46,15 @@ package struct BeatDetector: Sendable {
     func steepness(of leads: [[Double]]) -> [Steepness] {
         band.zeroPhase(rows: leads.map { Self.bridged($0) }).map { wave in
             // Leads of large amplitude do not outvote the others, nor does an artefact its lead.
-            let power = typical(wave.map { $0 * $0 }) { $0.reduce(0, +) / Double($0.count) }
+            let power = typical(wave) { wave, stretch in
+                wave.sum(stretch) { $0 * $0 } / Double(stretch.count)
+            }
             guard power > 1e-12 else { return Steepness(wave: wave, energy: nil) }
+            let weight = 1 / power
             var energy = [Double](repeating: 0, count: wave.count)
             for i in 1..<wave.count - 1 {
                 let slope = wave[i + 1] - wave[i - 1]
-                energy[i] = slope * slope / power
+                energy[i] = slope * slope * weight
             }
             return Steepness(wave: wave, energy: energy)
         }
@@ -60,19 +63,21 @@ package struct BeatDetector: Sendable {
     /// The beats that several leads tell together, or one alone.
     func beats(in leads: ArraySlice<Steepness>) -> [Int] {
         guard let count = leads.first?.wave.count else { return [] }
-        var energy = [Double](repeating: 0, count: count)
-        for lead in leads {
-            guard let own = lead.energy else { continue }
-            for i in 0..<count { energy[i] += own[i] }
-        }
+        var energies = leads.compactMap(\.energy)[...]
+        var energy = energies.popFirst() ?? [Double](repeating: 0, count: count)
+        for own in energies { energy = energy.combined(own, +) }
         let smooth = Self.smoothed(energy, width: max(1, Int(0.15 * hertz)))
         let reach = Int(0.1 * hertz)
         return peaks(of: smooth).map { peak in
             // The middle of the smoothed hump is not the beat; the largest deflection near it is.
+            let first = max(0, peak - reach)
+            var deflections = [Double](repeating: 0, count: min(count, peak + reach + 1) - first)
+            for lead in leads {
+                for i in deflections.indices { deflections[i] += abs(lead.wave[first + i]) }
+            }
             var best = (place: peak, deflection: -1.0)
-            for i in max(0, peak - reach)..<min(count, peak + reach + 1) {
-                let deflection = leads.reduce(0) { $0 + abs($1.wave[i]) }
-                if deflection > best.deflection { best = (i, deflection) }
+            for (i, deflection) in deflections.enumerated() where deflection > best.deflection {
+                best = (first + i, deflection)
             }
             return best.place
         }
@@ -80,17 +85,18 @@ package struct BeatDetector: Sendable {
 
     /// The median over stretches of a second and a half, each of which should have a beat.
     private func typical(
-        _ values: [Double], _ measure: (ArraySlice<Double>) -> Double
+        _ values: [Double], _ measure: ([Double], Range<Int>) -> Double
     ) -> Double {
         let stretch = Int(1.5 * hertz)
         let levels = stride(from: 0, to: max(1, values.count - stretch / 2), by: stretch).map {
-            measure(values[$0..<min(values.count, $0 + stretch)])
+            measure(values, $0..<min(values.count, $0 + stretch))
         }.sorted()
         return levels[levels.count / 2]
     }
 
     /// Missing samples replaced by the last one before them, at the start by the first after them.
     static func bridged(_ values: [Double]) -> [Double] {
+        guard values.contains(where: { !$0.isFinite }) else { return values }
         var last = values.first(where: \.isFinite) ?? 0
         return values.map { value in
             if value.isFinite { last = value }
@@ -98,22 +104,41 @@ package struct BeatDetector: Sendable {
         }
     }
 
-    /// The mean over `width` samples around each one.
+    /// The sum of `width` samples around each one.
     private static func smoothed(_ values: [Double], width: Int) -> [Double] {
-        var sums = [0.0]
-        for value in values { sums.append(sums[sums.count - 1] + value) }
-        return values.indices.map { i in
-            let range = (max(0, i - width / 2), min(values.count, i - width / 2 + width))
-            return (sums[range.1] - sums[range.0]) / Double(width)
+        let count = values.count
+        // Four quarters are summed up side by side: one sum alone waits for itself at every step.
+        let quarter = (count + 3) / 4
+        var sums = [Double](repeating: 0, count: 4 * quarter + 1)
+        var running = (0.0, 0.0, 0.0, 0.0)
+        func value(_ i: Int) -> Double { i < count ? values[i] : 0 }
+        for i in 0..<quarter {
+            running.0 += value(i)
+            running.1 += value(quarter + i)
+            running.2 += value(2 * quarter + i)
+            running.3 += value(3 * quarter + i)
+            sums[i + 1] = running.0
+            sums[quarter + i + 1] = running.1
+            sums[2 * quarter + i + 1] = running.2
+            sums[3 * quarter + i + 1] = running.3
         }
+        for part in 1..<4 {
+            let before = sums[part * quarter]
+            for i in part * quarter + 1..<(part + 1) * quarter + 1 { sums[i] += before }
+        }
+        var smooth = [Double](repeating: 0, count: count)
+        for i in smooth.indices {
+            smooth[i] = sums[min(count, i - width / 2 + width)] - sums[max(0, i - width / 2)]
+        }
+        return smooth
     }
 
     /// The peaks that are beats.
     private func peaks(of energy: [Double]) -> [Int] {
         let candidates = Self.localMaxima(energy, apart: Int(Self.refractorySeconds * hertz))
         // Levels to begin with, from all of the recording: it may begin with an artefact.
-        var beat = typical(energy) { $0.max() ?? 0 }
-        var noise = typical(energy) { $0.reduce(0, +) / Double($0.count) } / 2
+        var beat = typical(energy) { $0.extremes($1).high }
+        var noise = typical(energy) { $0.sum($1) / Double($1.count) } / 2
         guard beat > 0 else { return [] }
         var found: [Int] = []
         var passed: [Int] = []

@@ -45,14 +45,17 @@ package struct Electrocardiogram: Sendable {
             guard let factor = Self.millivolts(per: signal.channel.unit) else {
                 throw .unknownUnit(lead, found: signal.channel.unit.symbol)
             }
-            leads[lead] = recording.physical(index).map { $0 * factor }
+            let values = recording.physical(index)
+            leads[lead] = factor == 1 ? values : values.map { $0 * factor }
         }
         let count = leads.values.map(\.count).max() ?? 0
         guard count > 0, leads.values.contains(where: { $0.contains(where: \.isFinite) }) else {
             throw .empty
         }
         // A lead that ends early is missing from there on.
-        self.leads = leads.mapValues { $0 + repeatElement(.nan, count: count - $0.count) }
+        self.leads = leads.mapValues { lead in
+            lead.count == count ? lead : lead + repeatElement(.nan, count: count - lead.count)
+        }
         self.rate = rate
         sampleCount = count
         otherSignals = others
@@ -76,7 +79,7 @@ package struct Electrocardiogram: Sendable {
     private mutating func deriveLimbs() {
         func derive(_ lead: Lead, _ a: Lead, _ b: Lead, _ rule: (Double, Double) -> Double) {
             guard leads[lead] == nil, let first = leads[a], let second = leads[b] else { return }
-            leads[lead] = zip(first, second).map { rule($0, $1) }
+            leads[lead] = first.combined(second, rule)
             derived.insert(lead)
         }
         derive(.III, .I, .II) { $1 - $0 }
@@ -91,7 +94,8 @@ package struct Electrocardiogram: Sendable {
     /// the 99th percentile. Leads that are flat altogether say nothing about the unit.
     private func checkDeflection() throws(ElectrocardiogramError) {
         let ranges = leads.values.compactMap { lead -> Double? in
-            let finite = lead.filter(\.isFinite)
+            let isWhole = lead.allSatisfy(\.isFinite)
+            let finite = isWhole ? lead : lead.filter(\.isFinite)
             guard let first = finite.first, finite.contains(where: { $0 != first }) else {
                 return nil
             }
@@ -114,10 +118,10 @@ package struct Electrocardiogram: Sendable {
         for lead in recorded {
             guard let found = leads[lead] else { continue }
             switch lead {
-            case .III: pairs += [found, zip(one, two).map { $1 - $0 }]
-            case .aVR: pairs += [found, zip(one, two).map { -($0 + $1) / 2 }]
-            case .aVL: pairs += [found, zip(one, two).map { $0 - $1 / 2 }]
-            case .aVF: pairs += [found, zip(one, two).map { $1 - $0 / 2 }]
+            case .III: pairs += [found, one.combined(two) { $1 - $0 }]
+            case .aVR: pairs += [found, one.combined(two) { -($0 + $1) / 2 }]
+            case .aVL: pairs += [found, one.combined(two) { $0 - $1 / 2 }]
+            case .aVF: pairs += [found, one.combined(two) { $1 - $0 / 2 }]
             default: continue
             }
         }
@@ -133,13 +137,10 @@ package struct Electrocardiogram: Sendable {
             order: 1, low: min(1, 0.1 * rate.hertz), high: min(40, 0.4 * rate.hertz),
             rate: rate.hertz)
         let waves = band.zeroPhase(rows: pairs.map { BeatDetector.bridged($0) })
-        func deviation(_ values: [Double]) -> Double {
-            (values.reduce(0) { $0 + $1 * $1 } / Double(values.count)).squareRoot()
-        }
         return stride(from: 0, to: waves.count, by: 2).map { index in
             let (a, b) = (waves[index], waves[index + 1])
-            let size = max(deviation(a), deviation(b))
-            return size < 0.01 ? 0 : deviation(zip(a, b).map { $0 - $1 }) / size
+            let size = max(a.deviation, b.deviation)
+            return size < 0.01 ? 0 : a.combined(b, -).deviation / size
         }
     }
 }

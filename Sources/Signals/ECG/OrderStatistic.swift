@@ -3,7 +3,8 @@ extension [Double] {
     ///
     /// - Parameter places: Ascending, each less than `count`; no value is NaN.
     /// - Returns: One value a place.
-    /// - Source: Hoare, "Algorithm 65: find", CACM 4, 1961.
+    /// - Source: Hoare, "Algorithm 65: find", CACM 4, 1961, with a pivot near the place that is looked for
+    ///   as in Floyd and Rivest, "Expected time bounds for selection", CACM 18, 1975.
     func ordered(at places: [Int]) -> [Double] {
         var values = self
         var settled = 0
@@ -19,9 +20,7 @@ extension [Double] {
     private mutating func find(_ place: Int, from start: Int) {
         var (low, high) = (start, count - 1)
         while low < high {
-            // The median of three, so that sorted data are no worst case.
-            let (a, b, c) = (self[low], self[(low + high) / 2], self[high])
-            let pivot = Swift.max(Swift.min(a, b), Swift.min(Swift.max(a, b), c))
+            let pivot = pivot(for: place, low, high)
             var (i, j) = (low, high)
             while i <= j {
                 while self[i] < pivot { i += 1 }
@@ -35,5 +34,17 @@ extension [Double] {
             if j < place { low = i }
             if i > place { high = j }
         }
+    }
+
+    /// A value from `low...high` whose own place is near the one that is looked for.
+    private func pivot(for place: Int, _ low: Int, _ high: Int) -> Double {
+        let step = (high - low) / 64
+        guard step > 1 else {
+            // The median of three, so that sorted data are no worst case.
+            let (a, b, c) = (self[low], self[(low + high) / 2], self[high])
+            return Swift.max(Swift.min(a, b), Swift.min(Swift.max(a, b), c))
+        }
+        let sample = stride(from: low, through: high, by: step).map { self[$0] }.sorted()
+        return sample[(place - low) * (sample.count - 1) / (high - low)]
     }
 }

@@ -25,14 +25,18 @@ struct PowerShares {
     /// - Parameter values: Finite; at most the length that was told.
     /// - Returns: Power below 0.7 Hz of that below 40, and from 5 to 15 of that from 5 to 40.
     func shares(of values: [Double]) -> (baseline: Double, qrs: Double) {
-        let mean = values.reduce(0, +) / Double(max(1, values.count))
-        let padding = repeatElement(0.0, count: transform.length - values.count)
-        work.load(row, from: values.map { $0 - mean } + padding)
+        let mean = values.mean
+        var centred = [Double](repeating: 0, count: transform.length)
+        for (i, value) in values.enumerated() { centred[i] = value - mean }
+        work.load(row, from: centred)
         transform.forward(row, into: spectrum, work)
-        let bins = work.values(spectrum)
+        // Nothing above 40 Hz counts.
+        let known = min(transform.spectrumCount, Int((40 / hertzPerBin).rounded(.up)))
+        var bins = [Double](repeating: 0, count: 2 * known)
+        work.store(spectrum.columns(0..<2 * known), into: &bins)
         func power(_ low: Double, _ high: Double) -> Double {
             let first = max(1, Int((low / hertzPerBin).rounded(.up)))
-            let last = min(transform.spectrumCount, Int((high / hertzPerBin).rounded(.up)))
+            let last = min(known, Int((high / hertzPerBin).rounded(.up)))
             var sum = 0.0
             for k in first..<max(first, last) {
                 let (real, imaginary) = (bins[2 * k], bins[2 * k + 1])

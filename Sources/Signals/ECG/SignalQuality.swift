@@ -45,12 +45,12 @@ package struct SignalQuality: Equatable, Sendable {
             (leads, agreement, beats, score) = ([:], 0, [], 0)
             return
         }
+        let wholes = values.map { BeatDetector.bridged($0) }
         let isLong = Double(ecg.sampleCount) > ecg.rate.hertz
-        let steepness = isLong ? detector.steepness(of: values) : []
+        let steepness = isLong ? detector.steepness(of: wholes) : []
         let together = detector.beats(in: steepness[...])
         let band = BiquadCascade.butterworthBandpass(
             order: 2, low: 0.7, high: min(40, 0.45 * ecg.rate.hertz), rate: ecg.rate.hertz)
-        let wholes = values.map { BeatDetector.bridged($0) }
         let waves = band.zeroPhase(rows: wholes)
         let spectrum = PowerShares(rate: ecg.rate, count: ecg.sampleCount)
         var (confirmed, alone) = (0, 0)
@@ -111,23 +111,30 @@ extension LeadQuality {
         value.isFinite ? min(1, max(0, (value - bad) / (good - bad))) : 0
     }
 
+    /// - Parameters:
+    ///   - values: Finite.
+    ///   - stretch: Samples that make a stretch.
+    /// - Returns: The share of samples in runs of equal ones that are as long.
     private static func flatShare(_ values: [Double], stretch: Int) -> Double {
-        var (flat, run) = (0, 1)
-        for i in values.indices.dropFirst() {
-            if values[i] == values[i - 1] {
-                run += 1
-            } else {
-                if run >= stretch { flat += run }
-                run = 1
-            }
+        var flat = 0
+        var place = 0
+        // A run as long as this has a sample at a multiple of its length.
+        while place < values.count {
+            let level = values[place]
+            var (first, end) = (place, place + 1)
+            while first > 0, values[first - 1] == level { first -= 1 }
+            while end < values.count, values[end] == level { end += 1 }
+            if end - first >= stretch { flat += end - first }
+            place = (end + stretch - 1) / stretch * stretch
         }
-        if run >= stretch { flat += run }
         return Double(flat) / Double(max(1, values.count))
     }
 
     /// Runs of three and more at either extreme.
     private static func saturatedShare(_ values: [Double]) -> Double {
-        guard let low = values.min(), let high = values.max(), low < high else { return 0 }
+        guard !values.isEmpty else { return 0 }
+        let (low, high) = values.extremes(values.indices)
+        guard low < high else { return 0 }
         var (clipped, run) = (0, 0)
         for value in values {
             if value == low || value == high {
@@ -142,12 +149,11 @@ extension LeadQuality {
 
     private static func kurtosis(_ values: [Double]) -> Double {
         let count = Double(max(1, values.count))
-        let mean = values.reduce(0, +) / count
-        var (second, fourth) = (0.0, 0.0)
-        for value in values {
-            let square = (value - mean) * (value - mean)
-            second += square
-            fourth += square * square
+        let mean = values.mean
+        let second = values.sum(values.indices) { ($0 - mean) * ($0 - mean) }
+        let fourth = values.sum(values.indices) {
+            let square = ($0 - mean) * ($0 - mean)
+            return square * square
         }
         return second > 0 ? fourth / count / (second / count * second / count) : 0
     }
@@ -159,21 +165,21 @@ extension LeadQuality {
             centred(Array(values[beat - reach...beat + reach]))
         }
         guard windows.count > 1 else { return windows.isEmpty ? 0 : 1 }
-        let template = windows[0].indices.map { i in
-            windows.reduce(0) { $0 + $1[i] } / Double(windows.count)
-        }
-        let sum = windows.reduce(0) { $0 + correlation($1, template) }
-        return sum / Double(windows.count)
+        var template = windows[0]
+        for window in windows.dropFirst() { template = template.combined(window, +) }
+        let count = Double(windows.count)
+        template = template.map { $0 / count }
+        return windows.reduce(0) { $0 + correlation($1, template) } / count
     }
 
     private static func centred(_ values: [Double]) -> [Double] {
-        let mean = values.reduce(0, +) / Double(values.count)
+        let mean = values.mean
         return values.map { $0 - mean }
     }
 
     private static func correlation(_ a: [Double], _ b: [Double]) -> Double {
-        let squares = a.reduce(0) { $0 + $1 * $1 } * b.reduce(0) { $0 + $1 * $1 }
-        let product = zip(a, b).reduce(0) { $0 + $1.0 * $1.1 }
-        return squares > 0 ? product / squares.squareRoot() : 0
+        let product = a.combined(b, *)
+        let size = a.deviation * b.deviation
+        return size > 0 ? product.mean / size : 0
     }
 }

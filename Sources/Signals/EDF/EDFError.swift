@@ -6,6 +6,7 @@ package struct EDFError: Error, Equatable, CustomStringConvertible {
     /// What was found, and with it what is accepted.
     package enum Reason: Equatable, Sendable {
         case unreadable(String)
+        case tooLarge(bytes: Int, accepted: Int)
         case empty
         case notEDF
         case headerTooShort(bytes: Int, accepted: Int)
@@ -34,6 +35,8 @@ package struct EDFError: Error, Equatable, CustomStringConvertible {
     private var sentence: String {
         switch reason {
         case .unreadable(let why): "the file cannot be read (\(why))"
+        case .tooLarge(let bytes, let accepted):
+            "the file is too large: it has \(bytes) bytes, and at most \(accepted) are accepted"
         case .empty: "the file is empty"
         case .notEDF:
             "the file begins like neither EDF (\"0\" and blanks) nor BDF (byte 255 and BIOSEMI)"

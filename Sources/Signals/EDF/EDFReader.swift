@@ -20,9 +20,14 @@ package struct EDFReader: Sendable {
         do throws(CSVError) {
             bytes = try FileBytes.read(path, limit: bytesMaximum)
         } catch {
-            var why = "the file is too large"
-            if case .unreadable(let reason) = error.reason { why = reason }
-            throw EDFError(file: name, reason: .unreadable(why))
+            let reason: EDFError.Reason =
+                switch error.reason {
+                case .tooLarge(let bytes, let accepted):
+                    .tooLarge(bytes: bytes, accepted: accepted)
+                case .unreadable(let why): .unreadable(why)
+                default: .unreadable("\(error)")
+                }
+            throw EDFError(file: name, reason: reason)
         }
         return try read(bytes, name: name)
     }

@@ -9,6 +9,7 @@ package struct WFDBError: Error, Equatable, CustomStringConvertible {
     /// What was found, and with it what is accepted.
     package enum Reason: Equatable, Sendable {
         case unreadable(String)
+        case tooLarge(bytes: Int, accepted: Int)
         case empty
         case field(Field, found: String)
         case signalCount(declared: Int, found: Int)
@@ -51,6 +52,8 @@ package struct WFDBError: Error, Equatable, CustomStringConvertible {
     private var sentence: String {
         switch reason {
         case .unreadable(let why): "the file cannot be read (\(why))"
+        case .tooLarge(let bytes, let accepted):
+            "the file is too large: it has \(bytes) bytes, and at most \(accepted) are accepted"
         case .empty: "the header has no record line"
         case .field(let field, let found):
             "the \(field.rawValue) is \"\(found.prefix(40))\"; accepted is \(field.accepted)"

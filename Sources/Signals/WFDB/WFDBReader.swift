@@ -92,9 +92,14 @@ package struct WFDBReader: Sendable {
         do throws(CSVError) {
             return try FileBytes.read(path, limit: limit)
         } catch {
-            var why = "the file is too large"
-            if case .unreadable(let reason) = error.reason { why = reason }
-            throw WFDBError(file: path.lastPathPart, line: nil, reason: .unreadable(why))
+            let reason: WFDBError.Reason =
+                switch error.reason {
+                case .tooLarge(let bytes, let accepted):
+                    .tooLarge(bytes: bytes, accepted: accepted)
+                case .unreadable(let why): .unreadable(why)
+                default: .unreadable("\(error)")
+                }
+            throw WFDBError(file: path.lastPathPart, line: nil, reason: reason)
         }
     }
 
