@@ -69,35 +69,114 @@ BEGIN
     PERFORM pg_notify('systole_wake', resume_kind.kind);
 END $$;
 
+-- One index for both questions about runs, of a worker and past their deadline: claims write it for every job.
+DROP INDEX systole.job_deadline;
+DROP INDEX systole.job_running;
+-- Serves rescue_lost_jobs(), heartbeat() and release_worker_jobs(), which ask for the runs of a worker or past their deadline.
+CREATE INDEX job_running ON systole.job (worker_id, deadline_at) WHERE state = 'running';
+
+-- Where the ready jobs of each kind begin, for this session's next claims. A kind without ready jobs begins a second ago, at
+-- the usual priority.
+CREATE FUNCTION systole.remember_ready(kinds text[], found text[], firsts bigint[], until timestamptz)
+RETURNS void LANGUAGE sql AS $$
+    SELECT set_config('systole.ready_from', jsonb_build_object('until', until, 'turns', (
+        SELECT jsonb_object_agg(k.kind, coalesce(f.first, systole.epoch_us(now()) + 599000000))
+        FROM unnest(kinds) AS k(kind)
+        LEFT JOIN unnest(found, firsts) AS f(kind, first) ON f.kind = k.kind))::text, false)
+$$;
+
 -- As in 0002, in the order of turns and within the limits of each kind. Claims of a limited kind take turns on the row of
--- its limit, so that two workers at once cannot both take the last place.
+-- its limit, so that two workers at once cannot both take the last place. Where one kind has ready jobs and no limit, as
+-- nearly always, the first n of its index are the answer.
+-- While somebody holds an old snapshot, nothing removes the index entries of jobs that are gone, and every claim would walk
+-- over all of them. Once that takes milliseconds twice in a row, a session remembers in systole.ready_from where it found the first ready
+-- job of each kind, and begins there; it looks at everything again each second, or less often where looking takes longer
+-- than a twentieth of the time. Until then a job with an earlier turn waits.
+-- The settings keep one plan for all calls: it costs more to make than to run. Since the queue may be empty when it is made,
+-- the last test of the state is written so that job_ready, then next to nothing, cannot be taken for it.
 CREATE OR REPLACE FUNCTION systole.claim_jobs(worker uuid, kinds text[], n integer)
 RETURNS TABLE (job_id bigint, lease_no bigint, kind text, args jsonb, attempt integer,
     attempts_maximum integer, time_limit interval, deadline_at timestamptz)
-LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
+DECLARE
+    alive   boolean;
+    due     boolean;
+    found   text[];
+    firsts  bigint[];
+    limited boolean;
+    longest interval;
+    noted   jsonb := nullif(current_setting('systole.ready_from', true), '');
+    known   jsonb;
+    since   timestamptz;
+    took    interval;
 BEGIN
     -- A worker that was away for so long that others took it for dead must beat before it claims.
-    IF n < 1 OR NOT EXISTS (SELECT FROM systole.worker w WHERE w.worker_id = claim_jobs.worker
-        AND w.draining_at IS NULL AND w.beat_at >= now() - interval '30 seconds') THEN
+    SELECT EXISTS (SELECT FROM systole.worker w WHERE w.worker_id = claim_jobs.worker
+            AND w.draining_at IS NULL AND w.beat_at >= now() - interval '30 seconds'),
+        EXISTS (SELECT FROM systole.job j WHERE j.state = 'scheduled' AND j.run_at <= now())
+    INTO alive, due;
+    IF n < 1 OR NOT alive THEN
         RETURN;
     END IF;
-    IF EXISTS (SELECT FROM systole.job WHERE state = 'scheduled' AND run_at <= now()) THEN
+    IF due THEN
         PERFORM systole.promote_due();
     END IF;
+    since := clock_timestamp();
+    IF NOT due AND (noted->>'until')::timestamptz > since THEN
+        known := noted;
+    END IF;
+    SELECT array_agg(k.kind), array_agg(head.turn_us), bool_or(q.running_maximum IS NOT NULL), min(q.time_limit)
+    INTO found, firsts, limited, longest
+    FROM unnest(kinds) AS k(kind)
+    LEFT JOIN systole.queue_control q ON q.kind = k.kind
+    CROSS JOIN LATERAL (
+        SELECT j.turn_us FROM systole.job j
+        WHERE j.state = 'ready' AND j.kind = k.kind
+            AND j.turn_us >= coalesce((known->'turns'->>k.kind)::bigint, -9223372036854775808)
+        ORDER BY j.turn_us, j.job_id LIMIT 1) head
+    WHERE q.paused_at IS NULL;
+    took := clock_timestamp() - since;
+    IF known IS NOT NULL AND took > interval '300 microseconds' THEN
+        PERFORM systole.remember_ready(kinds, found, firsts, (known->>'until')::timestamptz);
+    ELSIF known IS NULL AND took > interval '2 milliseconds' THEN
+        -- Once may be the machine; twice in a row is the index.
+        PERFORM systole.remember_ready(kinds, found, firsts,
+            CASE WHEN noted IS NULL THEN since ELSE since + greatest(took * 20, interval '1 second') END);
+    ELSIF known IS NULL AND noted IS NOT NULL THEN
+        PERFORM set_config('systole.ready_from', '', false);
+    END IF;
+    IF found IS NULL THEN
+        RETURN;
+    END IF;
+    IF cardinality(found) = 1 AND NOT limited THEN
+        RETURN QUERY
+        UPDATE systole.job j
+        SET state = 'running', lease_no = j.lease_no + 1, attempt = j.attempt + 1,
+            worker_id = claim_jobs.worker, started_at = now(), progress = NULL,
+            deadline_at = now() + least(j.time_limit, longest)
+        WHERE j.state IS NOT DISTINCT FROM 'ready' AND j.job_id = ANY (ARRAY(
+            SELECT p.job_id FROM systole.job p
+            WHERE p.state = 'ready' AND p.kind = found[1] AND p.turn_us >= firsts[1]
+            ORDER BY p.turn_us, p.job_id LIMIT n
+            FOR NO KEY UPDATE SKIP LOCKED))
+        RETURNING j.job_id, j.lease_no, j.kind, j.args, j.attempt, j.attempts_maximum,
+            j.deadline_at - j.started_at, j.deadline_at;
+        RETURN;
+    END IF;
     PERFORM FROM systole.queue_control q
-    WHERE q.kind = ANY (kinds) AND q.running_maximum IS NOT NULL
+    WHERE q.kind = ANY (found) AND q.running_maximum IS NOT NULL
     ORDER BY q.kind FOR NO KEY UPDATE;
     RETURN QUERY
     WITH quota AS MATERIALIZED (
-        SELECT best.kind, count(*) AS share
+        SELECT best.kind, best.first, count(*) AS share
         FROM (
-            SELECT head.kind
-            FROM unnest(kinds) AS k(kind)
+            SELECT head.kind, k.first
+            FROM unnest(found, firsts) AS k(kind, first)
             LEFT JOIN systole.queue_control q ON q.kind = k.kind
             CROSS JOIN LATERAL (
                 SELECT j.kind, j.turn_us, j.job_id FROM systole.job j
-                WHERE j.state = 'ready' AND j.kind = k.kind
+                WHERE j.state = 'ready' AND j.kind = k.kind AND j.turn_us >= k.first
                 ORDER BY j.turn_us, j.job_id
                 LIMIT CASE WHEN q.paused_at IS NOT NULL THEN 0
                     WHEN q.running_maximum IS NULL THEN n
@@ -105,13 +184,13 @@ BEGIN
                         (SELECT count(*) FROM systole.job r WHERE r.state = 'running' AND r.kind = q.kind)))
                     END) head
             ORDER BY head.turn_us, head.job_id LIMIT n) best
-        GROUP BY best.kind),
+        GROUP BY best.kind, best.first),
     pick AS MATERIALIZED (
         SELECT taken.job_id
         FROM quota
         CROSS JOIN LATERAL (
             SELECT j.job_id FROM systole.job j
-            WHERE j.state = 'ready' AND j.kind = quota.kind
+            WHERE j.state = 'ready' AND j.kind = quota.kind AND j.turn_us >= quota.first
             ORDER BY j.turn_us, j.job_id LIMIT quota.share
             FOR NO KEY UPDATE SKIP LOCKED) taken)
     UPDATE systole.job j
@@ -119,9 +198,47 @@ BEGIN
         worker_id = claim_jobs.worker, started_at = now(), progress = NULL,
         deadline_at = now() + least(j.time_limit,
             (SELECT q.time_limit FROM systole.queue_control q WHERE q.kind = j.kind))
-    WHERE j.job_id = ANY (ARRAY(SELECT pick.job_id FROM pick)) AND j.state = 'ready'
+    WHERE j.job_id = ANY (ARRAY(SELECT pick.job_id FROM pick)) AND j.state IS NOT DISTINCT FROM 'ready'
     RETURNING j.job_id, j.lease_no, j.kind, j.args, j.attempt, j.attempts_maximum,
         j.deadline_at - j.started_at, j.deadline_at;
+END $$;
+
+-- As in 0002. One index scan finds the runs, however many jobs wait or run: worker_id says that a job is running, as state
+-- does, but tempts nobody to walk the index of all runs.
+CREATE OR REPLACE FUNCTION systole.complete_jobs(job_ids bigint[], lease_nos bigint[]) RETURNS bigint[]
+LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+DECLARE
+    completed bigint[];
+    again     systole.job[];
+    job       systole.job;
+BEGIN
+    IF to_regclass('systole.job_history_' || to_char(now() AT TIME ZONE 'UTC', '"y"YYYY"m"MM')) IS NULL THEN
+        PERFORM systole.prepare_job_history();
+    END IF;
+    WITH gone AS (
+        DELETE FROM systole.job j
+        WHERE j.job_id = ANY (job_ids) AND j.worker_id IS NOT NULL
+            AND ((j.job_id, j.lease_no) IN (
+                SELECT l.job_id, l.lease_no FROM unnest(job_ids, lease_nos) AS l(job_id, lease_no))) IS TRUE
+        RETURNING j.*, CASE WHEN j.again_args IS NOT NULL THEN j END AS again),
+    kept AS (
+        INSERT INTO systole.job_history
+            (job_id, finished_at, state, kind, args, priority, run_at, unique_key, attempt,
+            attempts_maximum, time_limit, lease_no, worker_id, started_at, progress,
+            schedule_id, fire_at, retry_of, created_at)
+        SELECT job_id, now(), 'done', kind, args, priority, run_at, unique_key, attempt,
+            attempts_maximum, time_limit, lease_no, worker_id, started_at, progress,
+            schedule_id, fire_at, retry_of, created_at
+        FROM gone)
+    SELECT array_agg(g.job_id), array_agg(g.again) FILTER (WHERE g.again_args IS NOT NULL)
+    INTO completed, again
+    FROM gone g;
+    FOREACH job IN ARRAY coalesce(again, '{}') LOOP
+        PERFORM systole.enqueue(job.kind, job.again_args, job.unique_key, now(), job.priority,
+            job.attempts_maximum, job.time_limit);
+    END LOOP;
+    RETURN coalesce(completed, '{}');
 END $$;
 
 CREATE VIEW systole.queues AS

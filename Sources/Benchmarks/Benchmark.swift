@@ -55,6 +55,8 @@ struct Contest {
     let opponents: [Opponent]
     /// Parts of our own work, each alone: where the time goes.
     var stages: [Contestant] = []
+    /// Further figures by name, with the unit in it, asked for after the last run.
+    var figures: () async throws -> [String: Double] = { [:] }
     /// Puts away what was prepared.
     var finish: () async throws -> Void = {}
 }

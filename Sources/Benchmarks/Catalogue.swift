@@ -7,7 +7,8 @@ enum Catalogue {
             CSVRead.benchmark,
             WFDBRead.benchmark, WFDBRead.physical, EDFRead.benchmark, EDFRead.physical,
         ] + ClassifyFolder.benchmarks + [
-            ObservationsCopy.benchmark, WaveformCopy.benchmark, JobsNoop.benchmark,
-            WebhookDeliver.benchmark,
+            ObservationsCopy.benchmark, WaveformCopy.benchmark,
+        ] + JobsNoop.benchmarks + [
+            JobsLatency.benchmark, JobsHeldSnapshot.benchmark, WebhookDeliver.benchmark,
         ]
 }

@@ -125,6 +125,31 @@ struct Database: Sendable {
         return milliseconds / 1000
     }
 
+    /// Runs a script in pgbench, one client on one connection, and returns its rate.
+    ///
+    /// - Parameters:
+    ///   - script: The script's path.
+    ///   - transactions: How often it is run.
+    /// - Returns: Transactions per second, without connecting.
+    /// - Throws: `BenchmarkError` where pgbench fails or tells no rate.
+    func pgbench(script: String, transactions: Int) throws -> Double {
+        let answer = try Program.output(
+            ["pgbench", "-n", "-c", "1", "-t", String(transactions), "-f", script],
+            environment: environment)
+        guard let found = answer.firstMatch(of: /tps = ([0-9.]+)/), let rate = Double(found.1),
+            answer.contains("processed: \(transactions)/\(transactions)")
+        else { throw BenchmarkError("pgbench did not do all transactions") }
+        return rate
+    }
+
+    /// How peers are told where to connect: without a password, and without spaces.
+    var conninfoForPeers: String {
+        let parts = ["host", "port", "user"].compactMap { name in
+            admin[name].map { "\(name)=\($0)" }
+        }
+        return (parts + ["dbname=\(name)"]).joined(separator: ",")
+    }
+
     /// Where libpq's tools connect; the password stays out of the command line.
     private var environment: [String: String] {
         let names = [

@@ -79,9 +79,11 @@ extension Report {
         /// The high water mark of this process; it holds the opponents' data too where they run
         /// in it.
         let peakMemoryBytes: Int
+        /// What else was measured, by names that tell the unit; null in older reports.
+        var figures: [String: Double]?
 
         enum CodingKeys: String, CodingKey {
-            case name, threads, spread, opponent, ratio, stages, what, runs
+            case name, threads, spread, opponent, ratio, stages, what, runs, figures
             case medianSeconds = "median_seconds"
             case opponentMedianSeconds = "opponent_median_seconds"
             case opponentSpread = "opponent_spread"
@@ -113,6 +115,7 @@ extension Report {
             try box.encode(perSecond, forKey: .perSecond)
             try box.encode(perSecondUnit, forKey: .perSecondUnit)
             try box.encode(peakMemoryBytes, forKey: .peakMemoryBytes)
+            try box.encode(figures, forKey: .figures)
         }
     }
 

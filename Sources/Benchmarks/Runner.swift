@@ -49,7 +49,8 @@ struct Runner {
             try? await contest.finish()
             throw error
         }
-        let entry = try Self.entry(benchmark, setting, contest, samples)
+        var entry = try Self.entry(benchmark, setting, contest, samples)
+        entry.figures = try await contest.figures()
         try await contest.finish()
         return entry
     }

@@ -69,6 +69,9 @@ struct Table {
                 text += "\n    peak memory of the process: \(Figure.bytes(entry.peakMemoryBytes)); "
                 text += "the opponent's: \(Figure.bytes(theirs))"
             }
+            for (name, value) in (entry.figures ?? [:]).sorted(by: { $0.key < $1.key }) {
+                text += "\n    \(name): \(Figure.number(value))"
+            }
             for other in entry.otherOpponents {
                 let figure =
                     other.medianSeconds.map { median in
@@ -102,7 +105,7 @@ enum Figure {
 
     static func percent(_ value: Double) -> String { "\(number(100 * value)) %" }
 
-    private static func number(_ value: Double) -> String {
+    static func number(_ value: Double) -> String {
         let decimals = value >= 100 ? 0 : value >= 10 ? 1 : 2
         return String(format: "%.\(decimals)f", value)
     }

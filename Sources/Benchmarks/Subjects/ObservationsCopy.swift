@@ -36,7 +36,16 @@ enum ObservationsCopy {
         for (file, format) in zip(files, ["csv", "binary"]) {
             _ = try database.psql("\\copy \(source) to '\(file)' with (format \(format))")
         }
-        let empty = { _ = try await database.pool.run("TRUNCATE systole.observation") }
+        try await database.pool.run(
+            """
+            CREATE TABLE public.plain_observation (series_id bigint NOT NULL,
+                at timestamptz NOT NULL, value double precision NOT NULL,
+                PRIMARY KEY (series_id, at))
+            """)
+        let empty = {
+            _ = try await database.pool.run(
+                "TRUNCATE systole.observation, public.plain_observation")
+        }
         return Contest(
             what: "\(rows) new observations of one series, one transaction",
             work: Work(rows, "rows"),
@@ -47,6 +56,10 @@ enum ObservationsCopy {
                     format: "csv", before: empty),
                 database.loading(
                     "\\copy of prepared binary rows, the plain limit", target: target,
+                    file: files[1], format: "binary", before: empty),
+                database.loading(
+                    "\\copy of prepared binary rows into a plain table with the same key",
+                    target: "public.plain_observation (series_id, at, value)",
                     file: files[1], format: "binary", before: empty),
             ],
             finish: { try await database.drop() })
