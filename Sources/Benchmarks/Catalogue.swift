@@ -9,5 +9,5 @@ enum Catalogue {
         ] + ClassifyFolder.benchmarks + [
             ObservationsCopy.benchmark, WaveformCopy.benchmark, JobsNoop.benchmark,
             WebhookDeliver.benchmark,
-        ]
+        ] + ForecastsByLabels.benchmarks
 }

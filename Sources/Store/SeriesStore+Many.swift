@@ -61,11 +61,14 @@ extension SeriesStore {
                     AND l.at <= coalesce(\(until)::timestamptz, 'infinity')
                 ORDER BY l.at DESC LIMIT 1) AS newest
             CROSS JOIN LATERAL (
-                SELECT array_agg(systole.epoch_us(l.at) ORDER BY l.at) AS instants,
-                    array_agg(l.value ORDER BY l.at) AS samples
-                FROM systole.observation AS l
-                WHERE l.series_id = u.series_id AND l.at <= newest.at
-                    AND l.at >= newest.at - u.reach * interval '1 microsecond') AS o
+                -- As a double, which is exact to the microsecond until 2242 and takes half the time.
+                SELECT array_agg((date_part('epoch', l.at) * 1000000)::bigint) AS instants,
+                    array_agg(l.value) AS samples
+                FROM (
+                    SELECT l.at, l.value FROM systole.observation AS l
+                    WHERE l.series_id = u.series_id AND l.at <= newest.at
+                        AND l.at >= newest.at - u.reach * interval '1 microsecond'
+                    ORDER BY l.at) AS l) AS o
             """, format: .binary)
         var found = [TimeSeries?](repeating: nil, count: requests.count)
         for row in rows {
