@@ -386,7 +386,7 @@ BEGIN
     END IF;
 END $$;
 
--- Fires what waited for the previous job to end, if it has; the caller has locked the row.
+-- Fires what waited for the previous jobs to end, if they have; the caller has locked the row. Returns whether it is decided.
 CREATE OR REPLACE FUNCTION systole.fire_queued(s systole.schedule) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
     made record;
@@ -405,7 +405,7 @@ BEGIN
     UPDATE systole.schedule t
     SET queued_fire_at = NULL, last_fire_at = greatest(t.last_fire_at, s.queued_fire_at)
     WHERE t.schedule_id = s.schedule_id;
-    RETURN made.jobs > 0;
+    RETURN true;
 END $$;
 
 CREATE OR REPLACE VIEW systole.schedule_fires AS

@@ -89,8 +89,9 @@ enum ForecastsByLabels {
     /// weights take as long.
     private static func fitted(_ family: Family) throws -> FittedPipeline {
         let task = try ForecastTask(lag: lag, horizon: horizon, season: 24)
-        let values = (0..<1500).map { hour in
-            10 + 3 * sin(Double(hour) * .pi / 12) + sin(Double(hour) * 12.9898) / 3
+        let values = (0..<1500).map { hour -> Double in
+            let (wave, noise) = (sin(Double(hour) * .pi / 12), sin(Double(hour) * 12.9898))
+            return 10 + 3 * wave + noise / 3
         }
         let grid = TimeGrid(
             start: Timestamp(microseconds: 1_577_836_800_000_000), rate: SamplingRate(1, per: 3600),
