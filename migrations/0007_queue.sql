@@ -759,6 +759,29 @@ BEGIN
     RETURN fired;
 END $$;
 
+-- Decides what waits of a schedule, whose row the caller has locked; one that cannot be decided is paused with the reason,
+-- and must not silence the others.
+CREATE FUNCTION systole.decide_or_pause(s systole.schedule) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+    fired integer := 0;
+BEGIN
+    IF s.queued_fire_at IS NOT NULL AND systole.fire_queued(s) THEN
+        s.queued_fire_at := NULL;
+        fired := 1;
+    END IF;
+    IF s.next_fire_at <= now() THEN
+        fired := fired + systole.decide_schedule(s);
+    END IF;
+    RETURN fired;
+EXCEPTION
+    WHEN transaction_rollback OR lock_not_available OR insufficient_resources THEN
+        RAISE;
+    WHEN OTHERS THEN
+        UPDATE systole.schedule t SET paused_at = now(), pause_reason = left(SQLERRM, 500)
+        WHERE t.schedule_id = s.schedule_id;
+        RETURN 0;
+END $$;
+
 CREATE OR REPLACE FUNCTION systole.fire_due_schedules(n integer DEFAULT 100) RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -768,10 +791,11 @@ BEGIN
     FOR due IN
         SELECT s.* FROM systole.schedule s
         WHERE s.queued_fire_at IS NOT NULL AND s.paused_at IS NULL
+            AND (s.overlap = 'cancel_running' OR NOT systole.schedule_is_busy(s.schedule_id))
         ORDER BY s.queued_fire_at LIMIT n
         FOR NO KEY UPDATE SKIP LOCKED
     LOOP
-        fired := fired + systole.fire_queued(due)::integer;
+        fired := fired + systole.decide_or_pause(due);
     END LOOP;
     FOR due IN
         SELECT s.* FROM systole.schedule s
@@ -779,16 +803,7 @@ BEGIN
         ORDER BY s.next_fire_at LIMIT n
         FOR NO KEY UPDATE SKIP LOCKED
     LOOP
-        BEGIN
-            fired := fired + systole.decide_schedule(due);
-        EXCEPTION
-            WHEN transaction_rollback OR lock_not_available OR insufficient_resources THEN
-                RAISE;
-            WHEN OTHERS THEN
-                -- One schedule that cannot be decided must not silence the others.
-                UPDATE systole.schedule t SET paused_at = now(), pause_reason = left(SQLERRM, 500)
-                WHERE t.schedule_id = due.schedule_id;
-        END;
+        fired := fired + systole.decide_or_pause(due);
     END LOOP;
     RETURN fired;
 END $$;

@@ -15,15 +15,21 @@ struct TrainECGCommand: AsyncParsableCommand {
             The folder has labels.csv (columns record, source, archive, patient, scp, superclass,
             unified), unified_classes.csv (class, description, snomed_codes), and the recordings as
             ARCHIVE/RECORD.hea. Every figure of the card is on recordings left out, with patients
-            kept apart. The same data, seed and program give the same bytes.
+            kept apart. Recordings without labels (--unlabelled) teach networks to measure before
+            they learn to diagnose. The same data, seed and program give the same bytes.
 
             Example:
               systole train ecg --data ecg12 --recordings unpacked --out ecg.safetensors
+              systole train ecg --data ecg12 --unlabelled code15 ludb --out ecg.safetensors
             """)
 
     @Option(help: "The folder with labels.csv and unified_classes.csv.") var data: String
     @Option(help: "The folder with the recordings, one folder an archive; --data unless given.")
     var recordings: String?
+    @Option(
+        parsing: .upToNextOption,
+        help: "Folders with more 12-lead WFDB recordings; their labels, if any, are not looked at.")
+    var unlabelled: [String] = []
     @Option(help: "The file that gets the classifier; its card goes beside it, as .md.")
     var out: String
     @Option(
@@ -34,7 +40,7 @@ struct TrainECGCommand: AsyncParsableCommand {
     @Option(
         parsing: .upToNextOption,
         help:
-            "The families that an ensemble is made of; ecg-rocket ecg-linear ecg-resnet unless given."
+            "The families that an ensemble is made of; ecg-rocket ecg-linear ecg-kernel ecg-resnet ecg-mamba unless given."
     )
     var members: [ClassifierFamily] = []
     @Option(help: "Parts of the recordings, each left out once to judge by; from 3 to 20.")
@@ -70,6 +76,7 @@ struct TrainECGCommand: AsyncParsableCommand {
         let read = LabelledFolder.read(
             folder, at: recordings ?? data, preparation, threads: threads)
         for refusal in read.refusals { Terminal.complain("systole: left out: \(refusal)") }
+        let more = try UnlabelledFolders.read(unlabelled, preparation, threads: threads)
         var options = ClassifierTraining.Options()
         options.family = family
         if !members.isEmpty { options.parts = members }
@@ -78,13 +85,15 @@ struct TrainECGCommand: AsyncParsableCommand {
         options.threads = threads
         options.title = title
         options.licence = licence
-        options.dataDigest = read.digest(of: labels + classes)
+        options.dataDigest = read.digest(of: labels + classes, more.digests)
         options.codeVersion = Systole.build
         options.software = Systole.software
         options.limits = limit
         let training = ClassifierTraining(
             classes: folder.classes, preparation: preparation, options: options)
-        let fitted = try training.train(read.recordings, refused: read.refused) { progress in
+        let fitted = try training.train(
+            read.recordings, unlabelled: more.recordings, refused: read.refused
+        ) { progress in
             line.show("\(Int((100 * progress.fraction).rounded())) %, \(progress.step)")
         }
         try OutputFile.write(fitted.encoded(), to: out)
@@ -159,24 +168,61 @@ private struct LabelledFolder {
             let labelled = LabelledECG(
                 name: entry.record, source: entry.source, patient: entry.patient,
                 labels: entry.labels, prepared: prepared)
-            return .read(labelled, digest: Store.digest(of: bytes(recording)))
+            return .read(labelled, digest: recording.digest)
         } catch {
             return .refused(source: entry.source, sentence: "\(entry.record): \(error)")
         }
     }
 
-    private static func bytes(_ recording: Recording) -> [UInt8] {
-        recording.signals.flatMap { signal in
-            signal.samples.flatMap { sample in
-                let word = UInt32(bitPattern: sample)
-                return [0, 8, 16, 24].map { UInt8(truncatingIfNeeded: word >> $0) }
-            }
+    /// The SHA-256 of the tables and of all samples that were read, here and elsewhere.
+    func digest(of tables: String, _ more: [[UInt8]]) -> String {
+        Store.digest(of: Array(tables.utf8) + (digests + more).joined()).map {
+            String(format: "%02x", $0)
         }
+        .joined()
     }
+}
 
-    /// The SHA-256 of the tables and of all samples that were read.
-    func digest(of tables: String) -> String {
-        Store.digest(of: Array(tables.utf8) + digests.joined()).map { String(format: "%02x", $0) }
-            .joined()
+/// Recordings that are only measured.
+private struct UnlabelledFolders {
+    /// By folder, then by name; those that the preparation refuses are left out.
+    let recordings: [PreparedECG]
+    let digests: [[UInt8]]
+
+    /// Reads and prepares the WFDB recordings of folders, several at once.
+    static func read(
+        _ folders: [String], _ preparation: ECGPreparation, threads: Int
+    ) throws -> UnlabelledFolders {
+        let paths = try folders.flatMap { folder in
+            try FileManager.default.contentsOfDirectory(atPath: folder)
+                .filter { $0.hasSuffix(".hea") }.sorted()
+                .map { folder + "/" + $0.dropLast(".hea".count) }
+        }
+        let outcomes = ParallelMap.map(paths.count, threads: threads) { index in
+            guard let recording = try? WFDBReader().read(header: paths[index]),
+                let prepared = try? preparation.prepare(Electrocardiogram(recording))
+            else { return nil as (PreparedECG, [UInt8])? }
+            return (prepared, recording.digest)
+        }.compactMap { $0 }
+        if outcomes.count < paths.count {
+            Terminal.complain(
+                "systole: left out: \(paths.count - outcomes.count) of \(paths.count) recordings "
+                    + "without labels")
+        }
+        return UnlabelledFolders(
+            recordings: outcomes.map { $0.0 }, digests: outcomes.map { $0.1 })
+    }
+}
+
+extension Recording {
+    /// The SHA-256 of all samples.
+    fileprivate var digest: [UInt8] {
+        Store.digest(
+            of: signals.flatMap { signal in
+                signal.samples.flatMap { sample in
+                    let word = UInt32(bitPattern: sample)
+                    return [0, 8, 16, 24].map { UInt8(truncatingIfNeeded: word >> $0) }
+                }
+            })
     }
 }

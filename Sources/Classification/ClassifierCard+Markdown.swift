@@ -63,12 +63,14 @@ extension FittedClassifier {
         var lines = [
             "### By source", "",
             "The mean AUROC over classes with at least \(ClassifierCard.positivesMinimum) recordings of "
-                + "the source with and without them.", "",
-            "| Source | Macro AUROC | Classes |", "| --- | --- | --- |",
+                + "the source with and without them. The last column is that of an ecg-kernel which "
+                + "learnt from the other sources alone, over the classes that these tell.", "",
+            "| Source | Macro AUROC | Classes | Source never seen |", "| --- | --- | --- | --- |",
         ]
         for source in card.sources {
             let value = source.auroc.map { Self.cell($0) } ?? "too few"
-            lines.append("| \(source.name) | \(value) | \(source.classes) |")
+            let unseen = source.unseen.map { Self.cell($0) } ?? "–"
+            lines.append("| \(source.name) | \(value) | \(source.classes) | \(unseen) |")
         }
         return lines + [""]
     }

@@ -16,6 +16,9 @@ package struct ClassifierCard: Hashable, Sendable, Codable {
         package let auroc: Estimate?
         /// How many classes that mean is over.
         package let classes: Int
+        /// The same of the regression on nearness (`ecg-kernel`) that learnt from all other sources;
+        /// over the classes that these tell. Nil where there is none.
+        package var unseen: Estimate?
     }
 
     /// One class of the classifier.

@@ -5,6 +5,7 @@ struct ClassifierMember: Sendable {
     /// How the logits come about.
     enum Model: Sendable {
         case linear(LinearModel)
+        case kernel(KernelModel)
         case network(NetworkModel)
     }
 
@@ -24,6 +25,10 @@ struct ClassifierMember: Sendable {
             case .linear(let linear):
                 ParallelMap.map(recordings.count, threads: threads) {
                     linear.logits(recordings[$0])
+                }
+            case .kernel(let kernel):
+                ParallelMap.map(recordings.count, threads: threads) {
+                    kernel.logits(recordings[$0])
                 }
             case .network(let network): network.logits(recordings, threads: threads)
             }

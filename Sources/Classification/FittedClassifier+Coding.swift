@@ -41,6 +41,7 @@ struct ClassifierRecord: Codable {
 struct MemberRecord: Codable {
     let weight: Double
     var linear: LinearModel.Plan?
+    var kernel: KernelModel.Plan?
     var network: NetworkConfiguration?
 }
 
@@ -54,6 +55,11 @@ extension MemberRecord {
             return .linear(
                 try LinearModel(
                     linear, classes: count, preparation: record.preparation, checkpoint, prefix))
+        }
+        if let kernel {
+            return .kernel(
+                try KernelModel(
+                    kernel, classes: count, preparation: record.preparation, checkpoint, prefix))
         }
         guard let network else { throw .description }
         return .network(
@@ -79,6 +85,9 @@ extension FittedClassifier {
             case .linear(let linear):
                 linear.write(to: &checkpoint, prefix)
                 return MemberRecord(weight: member.weight, linear: linear.plan)
+            case .kernel(let kernel):
+                kernel.write(to: &checkpoint, prefix)
+                return MemberRecord(weight: member.weight, kernel: kernel.plan)
             case .network(let network):
                 network.write(to: &checkpoint, prefix)
                 return MemberRecord(weight: member.weight, network: network.configuration)

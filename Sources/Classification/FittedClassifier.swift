@@ -10,6 +10,8 @@ package enum ClassifierFamily: String, Hashable, Sendable, Codable, CaseIterable
     case beats = "ecg-beats"
     /// Random convolutions and measures of the beats in one logistic regression.
     case linear = "ecg-linear"
+    /// How near a recording is in measures of the beats to those that were learnt from.
+    case kernel = "ecg-kernel"
     case mamba = "ecg-mamba"
     case resnet = "ecg-resnet"
     /// A weighted mean of the calibrated logits of several.

@@ -15,10 +15,13 @@ package struct Scheduler: Duty {
     /// Does it once.
     package func perform(_ db: borrowing Session) throws {
         for _ in 1...Self.batchesMaximum {
-            let fired = try db.run(
-                "SELECT systole.fire_due_schedules(\(Self.batch)::integer) AS fired"
-            ).only().int("fired")
-            if fired < Self.batch { return }
+            try db.run("SELECT systole.fire_due_schedules(\(Self.batch)::integer)")
+            let isDone = try db.run(
+                """
+                SELECT NOT EXISTS (SELECT FROM systole.schedules WHERE next_fire_at <= now()) AS done
+                """
+            ).only().bool("done")
+            if isDone { return }
         }
     }
 }

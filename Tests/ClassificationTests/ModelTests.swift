@@ -104,6 +104,88 @@ import Testing
         #expect(squashed.allSatisfy { $0[2] == 0 })
     }
 
+    @Test func `components keep distances, and leave out what does not vary`() {
+        var random = RandomStream(seed: 8)
+        let rows: [[Float]] = (0..<30).map { _ in
+            let (a, b) = (Float(random.normal()), Float(random.normal()))
+            return [a, 10 * b + 3, a + b, 7]
+        }
+        let components = BlockComponents(fitting: rows, count: 3)
+        let number = Float(rows.count)
+        let deviations = (0..<4).map { i in
+            let mean = rows.reduce(0) { $0 + $1[i] } / number
+            return (rows.reduce(0) { $0 + ($1[i] - mean) * ($1[i] - mean) } / number).squareRoot()
+        }
+        for (a, b) in zip(rows, rows.dropFirst()) {
+            let whole = (0..<3).reduce(Float(0)) { sum, i in
+                let difference = (a[i] - b[i]) / deviations[i]
+                return sum + difference * difference / 4
+            }
+            let (x, y) = (components.apply(a[...]), components.apply(b[...]))
+            let kept = zip(x, y).reduce(Float(0)) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+            #expect(abs(whole - kept) < 1e-4 * (1 + whole))
+        }
+        #expect(BlockComponents(fitting: rows, count: 1).count == 1)
+    }
+
+    @Test func `nearness is one to itself, and less to others`() throws {
+        let recordings = try MadeUpECG.collection(24)
+        let folds = PatientFolds(recordings, count: 3)
+        let trainer = { (threads: Int) in
+            KernelTrainer(preparation: ECGPreparation(), threads: threads)
+                .fit(recordings, folds, on: Array(0..<24))
+        }
+        let model = try #require(trainer(1)).model
+        let (width, blocks) = (model.references.shape[1], model.features.blocks)
+        for (number, recording) in recordings.enumerated() {
+            let row = KernelModel.components(
+                of: model.features.features(recording.prepared), model.components, blocks)
+            let reference = Array(model.references.values[number * width..<(number + 1) * width])
+            #expect(zip(row, reference).allSatisfy { abs($0 - $1) < 1e-4 })
+            let near = KernelModel.nearness(row, model.references, model.components, blocks)
+            #expect(near[number] > 0.99)
+            #expect(near.allSatisfy { $0 > 0 && $0 < 1.0001 })
+        }
+        let judged = recordings.map { model.logits($0.prepared) }
+        #expect(HeldOutScores(logits: judged, labels: recordings.map(\.labels)).macroAUROC > 0.99)
+        let other = try #require(trainer(2)).model
+        #expect(other.weights == model.weights && other.references == model.references)
+    }
+
+    @Test func `linear models on the same convolutions join, and give the same sum`() throws {
+        let recordings = try MadeUpECG.collection(18)
+        let folds = PatientFolds(recordings, count: 3)
+        func member(_ kind: FeatureKind, _ weight: Double, seed: UInt64 = 3) -> ClassifierMember {
+            var trainer = LinearTrainer(kind: kind, preparation: ECGPreparation(), seed: seed)
+            (trainer.sizes.dilations, trainer.sizes.groupsPerDilation) = ([1, 8], 1)
+            trainer.penalties = [0.1]
+            return ClassifierMember(
+                weight: weight,
+                calibration: (0..<3).map {
+                    ClassCalibration(slope: 1 + weight + Double($0), offset: weight - Double($0))
+                },
+                model: .linear(trainer.fit(recordings, folds, on: Array(0..<18)).model))
+        }
+        func sum(_ members: [ClassifierMember]) -> [[Double]] {
+            var sums = recordings.map { _ in [0.0, 0, 0] }
+            for member in members {
+                let rows = member.logits(recordings.map(\.prepared), threads: 1)
+                for (i, row) in rows.enumerated() {
+                    for k in row.indices { sums[i][k] += member.weight * row[k] }
+                }
+            }
+            return sums
+        }
+        let members = [member(.kernels, 0.25), member(.beats, 0.25), member(.all, 0.5)]
+        let joined = ClassifierMember.joined(members)
+        #expect(joined.count == 2)
+        for (a, b) in zip(sum(members).joined(), sum(joined).joined()) {
+            #expect(abs(a - b) < 1e-4 * (1 + abs(a)))
+        }
+        let others = [member(.kernels, 0.5, seed: 4), member(.all, 0.5)]
+        #expect(ClassifierMember.joined(others).count == 2)
+    }
+
     @Test(arguments: [NetworkKind.mamba, .resnet])
     func `a network learns, and any number of threads gives its bits`(kind: NetworkKind) throws {
         let recordings = try MadeUpECG.collection(16)
@@ -111,9 +193,11 @@ import Testing
             NetworkTrainer(
                 configuration: kind.small, options: kind.options, seed: 3, threads: threads)
         }
+        let prepared = recordings.map(\.prepared)
+        let targets = NetworkExamples.targets(recordings)
         var losses: [Double] = []
-        let one = trainer(1).fit(recordings, on: Array(0..<16)) { losses.append($1) }
-        let two = trainer(2).fit(recordings, on: Array(0..<16)) { _, _ in }
+        let one = trainer(1).fit(prepared, targets, on: Array(0..<16)) { losses.append($1) }
+        let two = trainer(2).fit(prepared, targets, on: Array(0..<16)) { _, _ in }
         #expect(one.parameters == two.parameters)
         #expect(one.statistics == two.statistics)
         #expect(losses.count == kind.options.epochs)
@@ -121,6 +205,41 @@ import Testing
         let logits = one.logits(recordings.map(\.prepared), threads: 1)
         #expect(logits == one.logits(recordings.map(\.prepared), threads: 2))
         #expect(logits.allSatisfy { $0.allSatisfy(\.isFinite) })
+    }
+
+    @Test(arguments: [NetworkKind.mamba, .resnet])
+    func `a network that has learnt to measure goes on from there`(kind: NetworkKind) throws {
+        let recordings = try MadeUpECG.collection(8)
+        let prepared = recordings.map(\.prepared)
+        var options = kind.options
+        options.pretrainingEpochs = 3
+        let pretraining = NetworkPretraining(
+            preparation: ECGPreparation(), options: options, seed: 5)
+        var epochs: [Int] = []
+        let start = try #require(
+            pretraining.fit(kind.small, prepared) { epochs.append($0) })
+        #expect(epochs == [1, 2, 3])
+        let measures = try #require(BeatFeatures(ECGPreparation())).measureCount
+        #expect(start.configuration.sizes.classes == measures)
+        (options.epochs, options.rate) = (1, 1e-9)
+        let model = NetworkTrainer(configuration: kind.small, options: options, seed: 6).fit(
+            Array(prepared.reversed()), NetworkExamples.targets(recordings.reversed()),
+            on: [0, 1, 2], from: start, progress: { _, _ in })
+        #expect(model.scales == start.scales)
+        let known = Dictionary(
+            uniqueKeysWithValues: start.parameters.layout.slots.map { ($0.name, $0) })
+        for slot in model.parameters.layout.slots {
+            let other = try #require(known[slot.name])
+            #expect((slot.shape == other.shape) == !slot.name.hasPrefix("head"))
+            guard slot.shape == other.shape else { continue }
+            let pairs = zip(
+                model.parameters.values[slot.range], start.parameters.values[other.range])
+            #expect(pairs.allSatisfy { abs($0 - $1) < 1e-5 }, "\(slot.name)")
+        }
+        options.pretrainingEpochs = 0
+        let none = NetworkPretraining(preparation: ECGPreparation(), options: options)
+        let nothing = none.fit(kind.small, prepared) { _ in }
+        #expect(nothing.map { _ in 0 } == nil)
     }
 
     enum NetworkKind: Sendable {

@@ -33,20 +33,31 @@ struct ECGAugmentation: Sendable, Hashable, Codable {
         let shift = random.integer(below: Int(shiftSeconds * hertz) + 1)
         let first = min(samples - 1, padding + shift)
         let factor = Float(1 + gain * (2 * random.uniform() - 1))
-        let deviation = noise * random.uniform()
+        let deviation = Float(noise * random.uniform())
         let frequency = 0.05 + 0.45 * random.uniform()
         for lead in 0..<leads {
             let start = target.startIndex + lead * samples
             for i in 0..<samples { target[start + i] = 0 }
             guard random.uniform() >= leadLoss else { continue }
+            // A wave is a point that turns on a circle.
             let height = wander * (2 * random.uniform() - 1)
             let phase = 2 * Double.pi * random.uniform()
+            let turn = 2 * Double.pi * frequency / hertz
+            let (stepCosine, stepSine) = (Float(cos(turn)), Float(sin(turn)))
+            var (x, y) = (Float(height * cos(phase)), Float(height * sin(phase)))
             for i in first..<samples {
-                let angle = 2 * Double.pi * frequency * Double(i) / hertz + phase
-                let added = height * sin(angle) + deviation * random.normal()
-                target[start + i] = factor * window[lead * samples + i - shift] + Float(added)
+                (x, y) = (x * stepCosine - y * stepSine, x * stepSine + y * stepCosine)
+                let added = y + deviation * Self.noise(&random)
+                target[start + i] = factor * window[lead * samples + i - shift] + added
             }
         }
         return first
+    }
+
+    /// Mean 0 and deviation 1, nearly normal: the sum of four numbers of 16 bits.
+    private static func noise(_ random: inout RandomStream) -> Float {
+        let bits = random.next()
+        let sum = (bits & 0xFFFF) + (bits >> 16 & 0xFFFF) + (bits >> 32 & 0xFFFF) + (bits >> 48)
+        return (Float(sum) - 2 * 65535) * (1 / 37837.0)
     }
 }

@@ -26,6 +26,18 @@ enum NetworkConfiguration: Hashable, Sendable, Codable {
 
     func hash(into hasher: inout Hasher) { hasher.combine(network.layout.count) }
 
+    /// The same network for another number of classes.
+    func telling(_ classes: Int) -> NetworkConfiguration {
+        switch self {
+        case .mamba(var configuration):
+            configuration.sizes.classes = classes
+            return .mamba(configuration)
+        case .resnet(var configuration):
+            configuration.sizes.classes = classes
+            return .resnet(configuration)
+        }
+    }
+
     /// What the network takes and gives.
     var sizes: RecordingSizes {
         switch self {

@@ -1,12 +1,13 @@
 internal import Foundation
 internal import Learning
 internal import Models
-internal import Series
 internal import Tensors
 
 /// How a network is trained on recordings.
 struct NetworkTrainingOptions: Hashable, Sendable, Codable {
-    var epochs = 30
+    var epochs = 16
+    /// Of learning to measure, before; see `NetworkPretraining`.
+    var pretrainingEpochs = 15
     /// Recordings of one step.
     var batch = 32
     /// Peak learning rate.
@@ -37,21 +38,28 @@ struct NetworkTrainer: Sendable {
     ///
     /// - Parameters:
     ///   - recordings: All there are.
+    ///   - targets: What the network is to say of each.
     ///   - training: Numbers of those to learn from; at least one.
+    ///   - start: A network of the same body that has learnt something else, to go on from.
     ///   - progress: Called after every epoch with its number from 1 and its mean loss.
     /// - Returns: The averaged weights.
     /// - Throws: What `progress` throws.
     func fit(
-        _ recordings: [LabelledECG], on training: [Int], progress: (Int, Double) throws -> Void
+        _ recordings: [PreparedECG], _ targets: NetworkExamples.Targets, on training: [Int],
+        from start: NetworkModel? = nil, progress: (Int, Double) throws -> Void
     ) rethrows -> NetworkModel {
         let network = configuration.network
         let chance = RandomStream(seed: seed)
         var beginning = chance.stream(2)
         var parameters: Parameters<Float> = network.begin(&beginning)
         var statistics: Parameters<Float> = network.beginStatistics()
+        if let start {
+            parameters.take(start.parameters)
+            statistics.take(start.statistics)
+        }
         var gradient = Parameters<Float>(zeros: network.layout)
         var average = RunningAverage(parameters, statistics)
-        let examples = Examples(recordings, training)
+        let examples = NetworkExamples(recordings, targets, training, scales: start?.scales)
         let size = min(options.batch, training.count)
         let perEpoch = (training.count + size - 1) / size
         let steps = options.epochs * perEpoch
@@ -124,92 +132,13 @@ private struct RunningAverage {
     }
 }
 
-/// The recordings that a network learns from, scaled.
-private struct Examples: Sendable {
-    /// In 1/mV, `[leads]`.
-    let scales: [Float]
-    /// `[classes]`, `clip(√(negatives/positives), 1, 10)` over those that are known.
-    let positiveWeights: [Double]
-    private let recordings: [LabelledECG]
-
-    init(_ recordings: [LabelledECG], _ training: [Int]) {
-        self.recordings = recordings
-        let first = recordings[training[0]].prepared
-        scales = first.leads.indices.map { lead in
-            var (sum, count) = (0.0, 0)
-            for index in training {
-                let prepared = recordings[index].prepared
-                let start = lead * prepared.sampleCount
-                for value in prepared.windows[0][start..<start + prepared.sampleCount] {
-                    sum += Double(value * value)
-                }
-                count += prepared.sampleCount
-            }
-            return Float(1 / max(1e-3, (sum / Double(count)).squareRoot()))
-        }
-        positiveWeights = recordings[training[0]].labels.indices.map { k in
-            let known = training.compactMap { recordings[$0].labels[k] }
-            let positives = Double(known.count { $0 })
-            guard positives > 0 else { return 10 }
-            return min(10, max(1, ((Double(known.count) - positives) / positives).squareRoot()))
-        }
-    }
-
-    /// Fills a batch with changed windows of some recordings.
-    func fill(
-        _ batch: inout RecordingBatch<Float>, _ chosen: [Int], _ augmentation: ECGAugmentation,
-        threads: Int, _ random: inout RandomStream
-    ) {
-        let key = random.next()
-        let filled = ParallelMap.map(chosen.count, threads: threads) { place in
-            var own = RandomStream(seed: key).stream(UInt64(place))
-            return window(recordings[chosen[place]].prepared, augmentation, &own)
-        }
-        let classes = batch.sizes.classes
-        for (place, index) in chosen.enumerated() {
-            batch.signals.replaceSubrange(batch.signalRange(place), with: filled[place].window)
-            batch.padding[place] = filled[place].padding
-            for (k, label) in recordings[index].labels.enumerated() {
-                batch.targets[place * classes + k] = label == true ? 1 : 0
-                batch.weights[place * classes + k] = label == nil ? 0 : 1
-            }
-        }
-    }
-
-    private func window(
-        _ prepared: PreparedECG, _ augmentation: ECGAugmentation, _ random: inout RandomStream
-    ) -> (window: [Float], padding: Int) {
-        var window = prepared.windows[random.integer(below: prepared.windows.count)]
-        let samples = prepared.sampleCount
-        for (lead, scale) in scales.enumerated() {
-            for i in lead * samples..<(lead + 1) * samples { window[i] *= scale }
-        }
-        var target = [Float](repeating: 0, count: window.count)[...]
-        let padding = augmentation.apply(
-            window, padding: prepared.padding, samples: samples, hertz: prepared.rate.hertz,
-            into: &target, &random)
-        return (Array(target), padding)
-    }
-}
-
-extension RecordingBatch<Float> {
-    /// Mixes every recording with the next one (MixUp); a target is known where both are.
-    fileprivate mutating func mix(by share: Double) {
-        let part = Float(max(share, 1 - share))
-        let old = self
-        let classes = sizes.classes
-        for record in 0..<count {
-            let other = (record + 1) % count
-            let (mine, theirs) = (signalRange(record), signalRange(other))
-            for (i, j) in zip(mine, theirs) {
-                signals[i] = part * old.signals[i] + (1 - part) * old.signals[j]
-            }
-            padding[record] = min(old.padding[record], old.padding[other])
-            for k in 0..<classes {
-                let (i, j) = (record * classes + k, other * classes + k)
-                targets[i] = part * old.targets[i] + (1 - part) * old.targets[j]
-                weights[i] = min(old.weights[i], old.weights[j])
-            }
+extension Parameters<Float> {
+    /// Takes over what another network has under the same name and shape.
+    fileprivate mutating func take(_ other: Parameters<Float>) {
+        let slots = Dictionary(uniqueKeysWithValues: other.layout.slots.map { ($0.name, $0) })
+        for slot in layout.slots {
+            guard let known = slots[slot.name], known.shape == slot.shape else { continue }
+            values.replaceSubrange(slot.range, with: other.values[known.range])
         }
     }
 }

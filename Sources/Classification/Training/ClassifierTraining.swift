@@ -1,4 +1,3 @@
-internal import Learning
 internal import Models
 internal import Tensors
 
@@ -9,7 +8,7 @@ package struct ClassifierTraining: Sendable {
     package struct Options: Sendable {
         package var family = ClassifierFamily.ensemble
         /// What an ensemble is made of.
-        package var parts: [ClassifierFamily] = [.rocket, .linear, .resnet]
+        package var parts: [ClassifierFamily] = [.rocket, .linear, .kernel, .resnet, .mamba]
         /// Parts of the recordings of which each is left out once; at least 3.
         package var folds = 5
         package var seed: UInt64 = 0
@@ -17,8 +16,10 @@ package struct ClassifierTraining: Sendable {
         /// Sets drawn for an interval.
         package var draws = 1000
         /// Networks that one part of a family is the mean of.
-        package var networksPerPart = 1
+        package var networksPerPart = 2
         var network = NetworkTrainingOptions()
+        /// What ECG Mamba tells its findings from; see ops/decisions/0026.
+        var pooling = ECGMambaConfiguration.Pooling.mean
         package var title = ""
         package var licence = ""
         /// Sentences about what the model is not good for.
@@ -67,20 +68,21 @@ package struct ClassifierTraining: Sendable {
     ///
     /// - Parameters:
     ///   - recordings: One label a class.
+    ///   - unlabelled: More recordings, which networks learn to measure.
     ///   - refused: Recordings of each source that the preparation refused, for the record.
     ///   - progress: Called before every step; what it throws ends the training.
     /// - Returns: The classifier, whose card tells how it did on recordings left out.
     /// - Throws: `TooFew`; what `progress` throws.
     package func train(
-        _ recordings: [LabelledECG], refused: [String: Int] = [:],
-        progress: (Progress) throws -> Void
+        _ recordings: [LabelledECG], unlabelled: [PreparedECG] = [],
+        refused: [String: Int] = [:], progress: (Progress) throws -> Void
     ) throws -> FittedClassifier {
         try check(recordings)
         let folds = PatientFolds(recordings, count: options.folds)
         let labels = recordings.map(\.labels)
         let parts = options.family == .ensemble ? options.parts : [options.family]
         let outcomes = try parts.enumerated().map { number, kind in
-            try member(kind, recordings, folds) { step, fraction in
+            try member(kind, recordings, unlabelled, folds) { step, fraction in
                 try progress(
                     Progress(
                         step: "\(kind.rawValue): \(step)",
@@ -94,14 +96,19 @@ package struct ClassifierTraining: Sendable {
             seed: options.seed, threads: options.threads)
         let tuning = ClassifierTuning(
             classes, HeldOutScores(logits: blend.combined, labels: labels))
-        var card = card(evaluation, refused: refused)
+        let unseen =
+            parts.contains(.kernel) ? unseenSources(recordings, folds, evaluation) : [:]
+        var card = card(evaluation, refused: refused, unseen: unseen)
+        card.settings["recordings.unlabelled"] = "\(unlabelled.count)"
         for outcome in outcomes {
             card.settings.merge(outcome.settings) { $1 }
             guard outcomes.count > 1 else { continue }
             let alone = HeldOutEvaluation(
                 classes, recordings, folds, logits: outcome.logits, draws: options.draws,
                 seed: options.seed, threads: options.threads)
-            card.summaries += alone.rankings(of: outcome.kind.rawValue + " alone")
+            let name = outcome.kind.rawValue + " alone"
+            card.summaries += alone.rankings(of: name)
+            card.summaries += evaluation.differences(from: alone, named: name)
         }
         var members: [ClassifierMember] = []
         for (number, outcome) in outcomes.enumerated() where blend.weights[number] > 0 {
@@ -116,7 +123,7 @@ package struct ClassifierTraining: Sendable {
         return FittedClassifier(
             family: options.family, classes: classes, preparation: preparation,
             thresholds: tuning.thresholds, calibration: tuning.calibration, card: card,
-            members: members)
+            members: ClassifierMember.joined(members))
     }
 
     /// One part of a family: its logits on recordings left out, and its models, fitted on all.
@@ -130,21 +137,26 @@ package struct ClassifierTraining: Sendable {
     }
 
     private func member(
-        _ kind: ClassifierFamily, _ recordings: [LabelledECG], _ folds: PatientFolds,
-        _ progress: (String, Double) throws -> Void
+        _ kind: ClassifierFamily, _ recordings: [LabelledECG], _ unlabelled: [PreparedECG],
+        _ folds: PatientFolds, _ progress: (String, Double) throws -> Void
     ) throws -> MemberOutcome {
-        let steps = Double(folds.count + 1)
+        let sets = (0..<folds.count).map { folds.outside($0) } + [Array(recordings.indices)]
+        let fits: [Fit]
+        if let network = network(kind) {
+            fits = try networks(kind, network, recordings, unlabelled, sets, progress)
+        } else {
+            fits = try sets.enumerated().map { number, training in
+                try progress(
+                    number < folds.count
+                        ? "learning without part \(number + 1) of \(folds.count)"
+                        : "learning from all", Double(number) / Double(sets.count))
+                return linear(kind, recordings, folds, training)
+            }
+        }
         let plain = classes.map { _ in ClassCalibration.none }
         var logits = [[Double]](repeating: [], count: recordings.count)
         for fold in 0..<folds.count {
-            try progress(
-                "learning without part \(fold + 1) of \(folds.count)", Double(fold) / steps)
-            let models = try fit(kind, recordings, folds, on: folds.outside(fold)) { fraction in
-                try progress(
-                    "learning without part \(fold + 1) of \(folds.count)",
-                    (Double(fold) + fraction) / steps)
-            }.models
-            let judged = folds.inside(fold)
+            let (judged, models) = (folds.inside(fold), fits[fold].models)
             for model in models {
                 let member = ClassifierMember(
                     weight: 1 / Double(models.count), calibration: plain, model: model)
@@ -156,12 +168,9 @@ package struct ClassifierTraining: Sendable {
                 }
             }
         }
-        try progress("learning from all", Double(folds.count) / steps)
-        let outcome = try fit(kind, recordings, folds, on: Array(recordings.indices)) { fraction in
-            try progress("learning from all", (Double(folds.count) + fraction) / steps)
-        }
+        let whole = fits[folds.count]
         return MemberOutcome(
-            kind: kind, logits: logits, models: outcome.models, settings: outcome.settings)
+            kind: kind, logits: logits, models: whole.models, settings: whole.settings)
     }
 
     private func check(_ recordings: [LabelledECG]) throws {
@@ -177,70 +186,6 @@ package struct ClassifierTraining: Sendable {
             "ClassifierTraining: labels for other classes")
     }
 
-    /// The models of one part, and its settings by name.
-    private func fit(
-        _ kind: ClassifierFamily, _ recordings: [LabelledECG], _ folds: PatientFolds,
-        on training: [Int], _ progress: (Double) throws -> Void
-    ) throws -> (models: [ClassifierMember.Model], settings: [String: String]) {
-        switch kind {
-        case .rocket: linear(kind, .kernels, recordings, folds, training)
-        case .beats: linear(kind, .beats, recordings, folds, training)
-        case .linear, .ensemble: linear(kind, .all, recordings, folds, training)
-        case .mamba:
-            try networks(
-                kind,
-                .mamba(.tiny(classes: classes.count, leads: preparation.leads.count)),
-                recordings, training, progress)
-        case .resnet:
-            try networks(
-                kind,
-                .resnet(.tiny(classes: classes.count, leads: preparation.leads.count)),
-                recordings, training, progress)
-        }
-    }
-
-    private func linear(
-        _ kind: ClassifierFamily, _ features: FeatureKind, _ recordings: [LabelledECG],
-        _ folds: PatientFolds, _ training: [Int]
-    ) -> (models: [ClassifierMember.Model], settings: [String: String]) {
-        let trainer = LinearTrainer(
-            kind: features, preparation: preparation, seed: options.seed, threads: options.threads)
-        let outcome = trainer.fit(recordings, folds, on: training)
-        return (
-            [.linear(outcome.model)],
-            [
-                kind.rawValue + ".penalty": "\(outcome.penalty)",
-                kind.rawValue + ".features": "\(outcome.model.features.count)",
-            ]
-        )
-    }
-
-    /// Several networks that differ in where they began and in what they saw when.
-    private func networks(
-        _ kind: ClassifierFamily, _ configuration: NetworkConfiguration,
-        _ recordings: [LabelledECG], _ training: [Int], _ progress: (Double) throws -> Void
-    ) throws -> (models: [ClassifierMember.Model], settings: [String: String]) {
-        let seeds = options.networksPerPart
-        let epochs = options.network.epochs
-        let models = try (0..<seeds).map { number in
-            let trainer = NetworkTrainer(
-                configuration: configuration, options: options.network,
-                seed: options.seed &+ 7919 &* UInt64(number), threads: options.threads)
-            return ClassifierMember.Model.network(
-                try trainer.fit(recordings, on: training) { epoch, _ in
-                    try progress(Double(number * epochs + epoch) / Double(seeds * epochs))
-                })
-        }
-        return (
-            models,
-            [
-                kind.rawValue + ".networks": "\(seeds)", kind.rawValue + ".epochs": "\(epochs)",
-                kind.rawValue + ".rate": "\(options.network.rate)",
-                kind.rawValue + ".parameters": "\(configuration.network.layout.count)",
-            ]
-        )
-    }
-
     /// What holds of any classifier that is trained on a thousand recordings.
     private static let limits = [
         "Rare classes were learnt from a few dozen recordings; their intervals say how little is known.",
@@ -250,7 +195,7 @@ package struct ClassifierTraining: Sendable {
     ]
 
     private func card(
-        _ evaluation: HeldOutEvaluation, refused: [String: Int]
+        _ evaluation: HeldOutEvaluation, refused: [String: Int], unseen: [String: Estimate]
     ) -> ClassifierCard {
         var card = ClassifierCard()
         card.title = options.title
@@ -261,7 +206,7 @@ package struct ClassifierTraining: Sendable {
             + "each left out once, all recordings of a patient in one part; penalties, calibration "
             + "and thresholds come from the other parts. In brackets 95 % intervals, from "
             + "\(options.draws) draws of patients with replacement."
-        card.sources = evaluation.sources(refused: refused)
+        card.sources = evaluation.sources(refused: refused, unseen: unseen)
         card.classes = evaluation.classRecords
         card.summaries = evaluation.summaries
         card.settings = ["folds": "\(options.folds)"]

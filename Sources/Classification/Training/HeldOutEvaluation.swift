@@ -89,6 +89,26 @@ struct HeldOutEvaluation: Sendable {
         groups.map { macro("\($0.name), \(part)", $0.rankings)[0] }
     }
 
+    /// How much higher the mean AUROC of every group of classes is than another model's on the same
+    /// drawn sets of patients.
+    ///
+    /// - Parameters:
+    ///   - other: Of the same recordings and seed.
+    ///   - name: Of the other model.
+    /// - Returns: One a group.
+    func differences(from other: HeldOutEvaluation, named name: String) -> [ClassifierCard.Summary]
+    {
+        zip(groups, other.groups).map { mine, theirs in
+            let (mine, theirs, group) = (mine.rankings, theirs.rankings, mine.name)
+            return ClassifierCard.Summary(
+                name: "macro AUROC, \(group), less that of \(name)",
+                estimate: estimate { counts in
+                    mine.map { $0.metrics(counts).auroc }.meanOfDefined
+                        - theirs.map { $0.metrics(counts).auroc }.meanOfDefined
+                })
+        }
+    }
+
     /// Classes that a mean is taken over; none where the labels are others.
     private var groups: [(name: String, classes: [Int], rankings: [Ranking])] {
         let superclass = classes.indices.filter { classes[$0].system == DiagnosisClass.superclass }
@@ -170,27 +190,49 @@ struct HeldOutEvaluation: Sendable {
             })
     }
 
-    /// One record a source, by name; `refused` says how many recordings of each took no part.
-    func sources(refused: [String: Int]) -> [ClassifierCard.Source] {
+    /// One record a source, by name; `refused` says how many recordings of each took no part, `unseen`
+    /// how well each was told by a model that learnt from the others.
+    func sources(
+        refused: [String: Int], unseen: [String: Estimate] = [:]
+    ) -> [ClassifierCard.Source] {
         Set(recordings.map(\.source)).union(refused.keys).sorted().map { source in
             let inside = recordings.indices.filter { recordings[$0].source == source }
-            let least = ClassifierCard.positivesMinimum
-            let rankings = classes.indices.compactMap { index -> Ranking? in
-                let known = inside.filter { recordings[$0].labels[index] != nil }
-                let labels = known.map { recordings[$0].labels[index] ?? false }
-                guard labels.count(where: { $0 }) >= least, labels.count(where: { !$0 }) >= least
-                else { return nil }
-                return Ranking(known, known.map { scores.logits[$0][index] }, labels)
-            }
+            let rankings = rankings(
+                of: inside, Array(classes.indices), inside.map { scores.logits[$0] })
             return ClassifierCard.Source(
                 name: source, recordings: inside.count,
                 patients: Set(inside.map { recordings[$0].patient }).count,
                 refused: refused[source] ?? 0,
-                auroc: rankings.isEmpty
-                    ? nil
-                    : estimate { counts in
-                        rankings.map { $0.metrics(counts).auroc }.meanOfDefined
-                    }, classes: rankings.count)
+                auroc: auroc(rankings), classes: rankings.count, unseen: unseen[source])
+        }
+    }
+
+    /// Whether enough of some recordings have, and have not, one of these classes.
+    func hasMeanOf(_ inside: [Int], _ chosen: [Int]) -> Bool {
+        !rankings(of: inside, chosen, inside.map { scores.logits[$0] }).isEmpty
+    }
+
+    /// The mean AUROC of some recordings over those classes that enough of them have, and have not;
+    /// nil where there is none.
+    func auroc(of inside: [Int], _ chosen: [Int], _ logits: [[Double]]) -> Estimate? {
+        auroc(rankings(of: inside, chosen, logits))
+    }
+
+    private func auroc(_ rankings: [Ranking]) -> Estimate? {
+        guard !rankings.isEmpty else { return nil }
+        return estimate { counts in rankings.map { $0.metrics(counts).auroc }.meanOfDefined }
+    }
+
+    private func rankings(
+        of inside: [Int], _ chosen: [Int], _ logits: [[Double]]
+    ) -> [Ranking] {
+        let least = ClassifierCard.positivesMinimum
+        return chosen.compactMap { index in
+            let known = inside.indices.filter { recordings[inside[$0]].labels[index] != nil }
+            let labels = known.map { recordings[inside[$0]].labels[index] ?? false }
+            guard labels.count(where: { $0 }) >= least, labels.count(where: { !$0 }) >= least
+            else { return nil }
+            return Ranking(known.map { inside[$0] }, known.map { logits[$0][index] }, labels)
         }
     }
 
