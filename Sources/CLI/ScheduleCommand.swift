@@ -11,6 +11,7 @@ struct ScheduleCommand: AsyncParsableCommand {
               systole schedule add plant.oil_temp --horizon '7 days' --every '1 hour'
               systole schedule add plant.oil_temp --horizon '7 days' --cron '5 6 * * *' \\
                   --time-zone Europe/Oslo
+              systole schedule add --labels '{"site": "a"}' --horizon '1 day' --every '1 hour'
             """,
         subcommands: [
             Add.self, List.self, Next.self, Fires.self, Trigger.self, Backfill.self, Pause.self,
@@ -21,9 +22,12 @@ struct ScheduleCommand: AsyncParsableCommand {
     /// `systole schedule add`
     struct Add: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "add", abstract: "Schedules forecasts of one series.")
+            commandName: "add",
+            abstract: "Schedules forecasts of one series, or of all with some labels.")
 
-        @Argument(help: "The series, such as plant.oil_temp.") var series: String
+        @Argument(help: "The series, such as plant.oil_temp.") var series: String?
+        @Option(help: "Instead: all series with these labels, '{\"site\": \"a\"}'; {} for all.")
+        var labels: String?
         @Option(help: "How far ahead, as PostgreSQL writes intervals: '7 days'.")
         var horizon: String
         @Option(help: "How often: '1 hour'.") var every: String?
@@ -46,13 +50,22 @@ struct ScheduleCommand: AsyncParsableCommand {
             guard (every == nil) != (cron == nil) else {
                 throw ValidationError("give either --every or --cron")
             }
+            guard (series == nil) != (labels == nil) else {
+                throw ValidationError("give either a series or --labels")
+            }
         }
 
         func run() async throws {
             try await database.withPool { pool in
+                let what: SQL =
+                    if let series {
+                        "systole.schedule_forecast(\(series)"
+                    } else {
+                        "systole.schedule_forecasts(\(labels)::jsonb"
+                    }
                 let rows = try await pool.run(
                     """
-                    SELECT systole.schedule_forecast(\(series), horizon => \(horizon)::interval,
+                    SELECT \(what), horizon => \(horizon)::interval,
                         every => \(every)::interval, cron => \(cron), time_zone => \(timeZone),
                         name => \(name), catchup => \(catchup), overlap => \(overlap),
                         jitter => \(jitter)::interval, pause_on_failure => \(pauseOnFailure))

@@ -86,6 +86,7 @@ extension FittedPipeline {
             scale[1] == stored.standardiser.deviation
         else { throw .tensor("standardiser") }
         report = stored
+        standardiser = stored.standardiser
         rate = SamplingRate(description.rateSamples, per: description.rateSeconds)
         forecaster = try Forecaster(
             description.record, checkpoint, task: stored.task, standardiser: stored.standardiser)

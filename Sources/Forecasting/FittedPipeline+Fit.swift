@@ -82,7 +82,7 @@ extension FittedPipeline {
             forecaster: trained.forecaster, rate: series.grid.rate,
             residuals: judged.residuals.prefix(scoredStepsMaximum).map {
                 ResidualDistribution($0)
-            })
+            }, standardiser: report.standardiser)
     }
 }
 

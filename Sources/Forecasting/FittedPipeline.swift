@@ -10,10 +10,11 @@ package struct FittedPipeline: Sendable {
     let rate: SamplingRate
     /// The residuals at the first steps of the horizon; what scores are measured by.
     let residuals: [ResidualDistribution]
+    /// Of the fitted series, unless `rescaled(to:)` gave it that of another.
+    package internal(set) var standardiser: Standardiser
 
     package var family: Family { report.family }
     package var task: ForecastTask { report.task }
-    package var standardiser: Standardiser { report.standardiser }
     /// The longest horizon that this model forecasts, in steps.
     package var stepsMaximum: Int { forecaster.stepsMaximum ?? ForecastTask.horizonMaximum }
 
@@ -54,45 +55,13 @@ package struct FittedPipeline: Sendable {
     package func diagnosedForecast(
         history: TimeSeries, steps: Int
     ) throws(ForecastError) -> Diagnosed {
-        try check(history, steps: steps)
-        guard let origin = history.values.lastIndex(where: { $0.isFinite }) else {
-            throw .allMissing(rows: history.values.count)
-        }
-        guard origin + 1 >= task.lag else {
-            throw .historyTooShort(found: origin + 1, needed: task.lag)
-        }
-        let range = (origin + 1 - task.lag)..<(origin + 1)
-        let window = Array(history.values[range])
-        let gaps = GapIndex(window)
-        if let objection = GapBudget(task, family).objection(to: window.indices, gaps) {
-            throw objection
-        }
-        let filled = CausalFill.fill(window, season: task.season)
-        let values = point(filled, steps: steps)
-        guard values.allSatisfy(\.isFinite) else { throw .diverged(family) }
-        let quantiles = calibrator.quantiles(of: standardiser.scale(values))
+        let window = try Window(of: history, steps: steps, scale: .fitted, for: self)
         return Diagnosed(
-            forecast: Forecast(
-                grid: history.grid.suffix(from: origin + 1, count: steps),
-                dataUntil: history.grid.instant(at: origin), values: values,
-                levels: calibrator.levels,
-                quantiles: quantiles.map { $0.map { standardiser.unscale($0) } }),
-            filled: gaps.missing(in: window.indices),
-            uncalibratedSteps: max(0, steps - calibrator.horizon))
+            forecast: try forecast(points([window], steps: steps), after: window),
+            filled: window.filled, uncalibratedSteps: max(0, steps - calibrator.horizon))
     }
 
-    /// Point forecasts in the unit of the series.
-    private func point(_ window: [Double], steps: Int) -> [Double] {
-        // The naive forecast copies values as they are, without a trip through scaled `Float`.
-        if case .seasonalNaive(let naive) = forecaster {
-            return naive.forecast(window, origin: window.count - 1, steps: steps)
-        }
-        let scaled = standardiser.scale(window).map { Float($0) }
-        return forecaster.forecast(scaled, starts: [0], lag: task.lag, steps: steps)
-            .map { standardiser.unscale(Double($0)) }
-    }
-
-    private func check(_ history: TimeSeries, steps: Int) throws(ForecastError) {
+    func check(_ history: TimeSeries, steps: Int) throws(ForecastError) {
         guard steps >= 1 else { throw .horizonNotPositive(found: steps) }
         guard steps <= ForecastTask.horizonMaximum else {
             throw .horizonTooLong(found: steps, maximum: ForecastTask.horizonMaximum)

@@ -49,6 +49,14 @@ package struct JobContext: Sendable {
     package func report(fraction: Double?, note: String, measures: [String: Double] = [:]) {
         control.report(Progress(fraction: fraction, note: note, measures: measures))
     }
+
+    /// States the result of the run, which is kept with the job when it is completed.
+    ///
+    /// - Parameter result: A JSON object without sample values.
+    package func conclude(_ result: String) { control.conclude(result) }
+
+    /// What the run stated.
+    package var result: String? { control.result }
 }
 
 /// What a run says about itself.
@@ -87,6 +95,7 @@ final class RunControl: Sendable {
     private struct State {
         var stopReason: StopReason?
         var progress: Progress?
+        var result: String?
         var cancel: (@Sendable () -> Void)?
     }
 
@@ -115,6 +124,12 @@ final class RunControl: Sendable {
     func report(_ progress: Progress) {
         state.withLock { $0.progress = progress }
     }
+
+    func conclude(_ result: String) {
+        state.withLock { $0.result = result }
+    }
+
+    var result: String? { state.withLock { $0.result } }
 
     /// The newest progress.
     var progress: Progress? { state.withLock { $0.progress } }

@@ -112,12 +112,18 @@ package struct JobQueue: Sendable {
     ///
     /// - Parameters:
     ///   - lease: The run.
+    ///   - result: What is kept with the job, a JSON object.
     ///   - db: That transaction; whoever catches `LeaseLost` must not commit it.
     /// - Throws: `LeaseLost` if the run was replaced, or `PostgresError`.
-    package func complete(_ lease: Lease, _ db: borrowing Session) throws {
+    package func complete(
+        _ lease: Lease, result: String? = nil, _ db: borrowing Session
+    ) throws {
         _ = try fenced(lease) { () throws(PostgresError) in
             try db.run(
-                "SELECT systole.complete_job(\(lease.jobID)::bigint, \(lease.number)::bigint)")
+                """
+                SELECT systole.complete_job(\(lease.jobID)::bigint, \(lease.number)::bigint,
+                    \(result)::jsonb)
+                """)
         }
     }
 

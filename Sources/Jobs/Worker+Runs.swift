@@ -21,7 +21,7 @@ extension Worker {
         case (_, .lost):
             logLost(lease)
         case (.success(let effects), _):
-            await store(effects, of: lease, handler)
+            await store(effects, of: lease, context.result, handler)
         case (.failure, .draining):
             await giveBack(lease)
         case (.failure, .deadline):
@@ -33,7 +33,7 @@ extension Worker {
 
     /// Commits the effects and the completion, both or neither.
     private func store(
-        _ effects: @escaping Effects, of lease: Lease, _ handler: any JobHandler
+        _ effects: @escaping Effects, of lease: Lease, _ result: String?, _ handler: any JobHandler
     ) async {
         guard handler.hasEffects else {
             if await !completer.complete(lease) { logLost(lease) }
@@ -43,7 +43,7 @@ extension Worker {
             // After a COMMIT whose answer was lost, the second try finds the job gone: LeaseLost.
             try await retrying(options.storeAttemptsMaximum) { [pool, queue] in
                 try await pool.transaction { db in
-                    try queue.complete(lease, db)
+                    try queue.complete(lease, result: result, db)
                     try effects(db)
                 }
             }

@@ -92,6 +92,8 @@ package struct ModelRecord: Hashable, Sendable {
     package let naive: NaiveScale?
     package let stepsMaximum: Int
     package let createdAt: Timestamp
+    /// The model of another series whose weights it has; nil where it has its own.
+    package let sharedFrom: ModelID?
 }
 
 /// A stored model with weights whose digest was compared.
@@ -105,7 +107,8 @@ package struct StoredModel: Sendable {
 package enum ModelStore {
     private static let columns: SQL = """
         model_id, series_id, family, version, stage, reason, config, metrics, data_digest,
-        data_from, data_until, season_steps, naive_mae, naive_rmse, steps_maximum, created_at
+        data_from, data_until, season_steps, naive_mae, naive_rmse, steps_maximum, created_at,
+        shared_from
         """
 
     /// Stores a candidate.
@@ -207,7 +210,11 @@ package enum ModelStore {
         _ condition: SQL, in db: borrowing Session
     ) throws -> StoredModel? {
         let rows = try db.run(
-            "SELECT \(columns), weights, weights_sha256 FROM systole.model WHERE \(condition)")
+            """
+            SELECT \(columns), weights_sha256, coalesce(weights, (
+                SELECT w.weights FROM systole.model AS w WHERE w.model_id = m.shared_from)) AS weights
+            FROM systole.model AS m WHERE \(condition)
+            """)
         guard let row = rows.first else { return nil }
         let record = try ModelRecord(row)
         let weights = try row.bytes("weights")
@@ -243,5 +250,6 @@ extension ModelRecord {
         }
         stepsMaximum = try row.int("steps_maximum")
         createdAt = try row.timestamp("created_at")
+        sharedFrom = try row.optionalInt64("shared_from").map { ModelID($0) }
     }
 }

@@ -37,6 +37,24 @@ package enum Outbox {
         ).only().optionalInt64("event_id")
     }
 
+    /// Appends many events of one type.
+    ///
+    /// - Parameters:
+    ///   - type: Such as `forecast.failed`.
+    ///   - events: What each is about, and a JSON object without samples.
+    ///   - db: The transaction.
+    /// - Throws: `PostgresError` 23514 for a malformed type.
+    package static func append(
+        type: String, _ events: [(subject: String, data: String)], in db: borrowing Session
+    ) throws {
+        guard !events.isEmpty else { return }
+        try db.run(
+            """
+            SELECT systole.emit_all(\(type), \(events.map(\.subject))::text[],
+                \(events.map(\.data))::jsonb[])
+            """)
+    }
+
     /// Takes the next events for a consumer and moves its cursor past them.
     ///
     /// Events come in the order of their transactions, and only once no transaction that could

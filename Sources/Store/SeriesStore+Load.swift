@@ -67,7 +67,7 @@ extension SeriesStore {
         return (series, step)
     }
 
-    private struct Samples {
+    struct Samples {
         /// Microseconds since 1970, ascending.
         let instants: [Int64]
         let values: [Double]
@@ -88,7 +88,7 @@ extension SeriesStore {
 
     /// Puts each observation on the nearest instant of the grid through `anchor`; of two on one
     /// instant the nearer counts.
-    private static func onGrid(
+    static func onGrid(
         _ samples: Samples, series: StoredSeries, step: Int64, anchor: Timestamp
     ) throws -> TimeSeries? {
         guard let earliest = samples.instants.first else { return nil }

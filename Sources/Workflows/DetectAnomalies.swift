@@ -88,7 +88,7 @@ struct ScoringWork: Sendable {
             return (watch, model, newest, try IncidentStore.lastSequence(id, in: db))
         }
         guard let (watch, stored, newest, sequence) = known else { return nil }
-        let pipeline = try FittedPipeline(decoding: stored.weights)
+        var pipeline = try FittedPipeline(decoding: stored.weights)
         let step = Int64((pipeline.report.stepSeconds * 1e6).rounded())
         let week = Int(604_800_000_000 / step)
         let waiting = watch.scoredUntil.map { Int(($0 - newest).wholeMicroseconds / -step) } ?? week
@@ -99,6 +99,7 @@ struct ScoringWork: Sendable {
             try SeriesStore.loadLatest(id, count: rows + lookBack, until: until, in: db)
         }
         guard let history else { return nil }
+        if stored.record.sharedFrom != nil { pipeline = try pipeline.rescaled(to: history) }
         let first = watch.scoredUntil.map { history.grid.nearestIndex(to: $0) + 1 }
         return ScoringWork(
             watch: watch, model: stored.record.id, pipeline: pipeline, history: history,

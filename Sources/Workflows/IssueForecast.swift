@@ -4,7 +4,8 @@ package import Postgres
 import Series
 import Store
 
-/// The job `forecast`: forecasts a series with its live model and writes the run to the ledger.
+/// The job `forecast`: forecasts a series, or a batch of series, with their live models and writes the
+/// runs to the ledger.
 ///
 /// A series without a model gets its baselines at once, in seconds, so that a first forecast
 /// exists; SpaceTime is then trained in the background. The run, its event and the job's
@@ -14,6 +15,7 @@ package struct IssueForecast: JobHandler {
     package let kind = "forecast"
     private let pool: Pool
     private let environment: FittingEnvironment
+    private let pipelines = PipelineShelf()
 
     /// - Parameters:
     ///   - pool: Where the series and its model are read.
@@ -24,6 +26,9 @@ package struct IssueForecast: JobHandler {
     }
 
     package func run(_ lease: Lease, _ context: JobContext) async throws -> Effects {
+        if JobArguments.isBatch(lease) {
+            return try await ForecastBatch(lease, pool: pool, pipelines: pipelines).run(context)
+        }
         let arguments = try JobArguments.decode(JobArguments.Forecast.self, of: lease)
         let (series, live) = try await pool.transaction { db in
             (
@@ -43,6 +48,9 @@ package struct IssueForecast: JobHandler {
     }
 
     package func abandonment(of lease: Lease, because failure: JobFailure) -> Effects? {
+        if JobArguments.isBatch(lease) {
+            return ForecastBatch.abandonment(of: lease, because: failure)
+        }
         guard let arguments = try? JobArguments.decode(JobArguments.Forecast.self, of: lease)
         else { return nil }  // Then the failure is about the arguments, and names no series.
         return { db in
@@ -66,7 +74,9 @@ package struct IssueForecast: JobHandler {
         }
         guard let history else { throw PermanentJobError("the series has no observation") }
         let forecast = try await Permanent.run { _ in
-            try pipeline.forecast(history: history, steps: arguments.steps)
+            try pipeline.forecasts(
+                of: [history], steps: arguments.steps,
+                scale: live.record.sharedFrom == nil ? .fitted : .window)[0].get()
         }
         let model = live.record.id
         return { db in
@@ -145,17 +155,18 @@ package struct IssueForecast: JobHandler {
             case dataUntil = "data_until"
         }
     }
+}
 
-    private struct FailureEvent: Encodable {
-        let seriesID: Int64
-        let series: String
-        let jobID: Int64
-        let reason: String
+/// What `forecast.failed` tells.
+struct FailureEvent: Encodable {
+    let seriesID: Int64
+    let series: String
+    let jobID: Int64
+    let reason: String
 
-        private enum CodingKeys: String, CodingKey {
-            case series, reason
-            case seriesID = "series_id"
-            case jobID = "job_id"
-        }
+    private enum CodingKeys: String, CodingKey {
+        case series, reason
+        case seriesID = "series_id"
+        case jobID = "job_id"
     }
 }

@@ -16,14 +16,49 @@ enum JobArguments {
             let values = try decoder.container(keyedBy: Key.self)
             seriesID = SeriesID(try values.decode(Int64.self, forKey: .seriesID))
             steps = try values.decode(Int.self, forKey: .steps)
-            asOf = try values.decodeIfPresent(String.self, forKey: .asOf).map { text in
-                guard let instant = Timestamp(iso8601: text) else {
-                    throw DecodingError.dataCorruptedError(
-                        forKey: .asOf, in: values, debugDescription: "as_of is no instant")
-                }
-                return instant
+            asOf = try values.instant(forKey: .asOf)
+        }
+    }
+
+    /// `{"series_ids": [7, 8], "horizon_us": 86400000000, "as_of": "2026-11-01T12:00:00.000000Z"}`
+    struct ForecastBatch: Decodable {
+        /// The most series of one job.
+        static let seriesMaximum = 10_000
+
+        let seriesIDs: [SeriesID]
+        /// In microseconds; each series rounds it up to steps of its own.
+        let horizonMicroseconds: Int64
+        /// Nothing that was observed later is used; the newest observation where nil.
+        let asOf: Timestamp?
+
+        init(from decoder: any Decoder) throws {
+            let values = try decoder.container(keyedBy: Key.self)
+            let numbers = try values.decode([Int64].self, forKey: .seriesIDs)
+            horizonMicroseconds = try values.decode(Int64.self, forKey: .horizonMicroseconds)
+            asOf = try values.instant(forKey: .asOf)
+            guard numbers.count <= Self.seriesMaximum, Set(numbers).count == numbers.count else {
+                throw DecodingError.dataCorruptedError(
+                    forKey: .seriesIDs, in: values,
+                    debugDescription: "\(numbers.count) series, or one of them twice")
+            }
+            guard horizonMicroseconds > 0 else {
+                throw DecodingError.dataCorruptedError(
+                    forKey: .horizonMicroseconds, in: values,
+                    debugDescription: "a horizon that is not above zero")
+            }
+            seriesIDs = numbers.map { SeriesID($0) }
+        }
+    }
+
+    /// Whether the job of `lease` forecasts a batch of series.
+    static func isBatch(_ lease: Lease) -> Bool {
+        struct Marked: Decodable {
+            let isBatch: Bool
+            init(from decoder: any Decoder) throws {
+                isBatch = try decoder.container(keyedBy: Key.self).contains(.seriesIDs)
             }
         }
+        return (try? decode(Marked.self, of: lease))?.isBatch ?? false
     }
 
     /// `{"series_id": 7, "family": "ridge,spacetime", "steps": 168, "seed": 1, "threads": 2}`
@@ -78,8 +113,10 @@ enum JobArguments {
         }
     }
 
-    private enum Key: String, CodingKey {
+    fileprivate enum Key: String, CodingKey {
         case seriesID = "series_id"
+        case seriesIDs = "series_ids"
+        case horizonMicroseconds = "horizon_us"
         case classifierID = "classifier_id"
         case asOf = "as_of"
         case family, steps, seed, threads, recordings
@@ -98,5 +135,17 @@ enum JobArguments {
         } catch {
             throw PermanentJobError("the arguments of this \(lease.kind) job are not understood")
         }
+    }
+}
+
+extension KeyedDecodingContainer<JobArguments.Key> {
+    /// The instant under `key`, as JSON carries it; nil where there is none.
+    fileprivate func instant(forKey key: Key) throws -> Timestamp? {
+        guard let text = try decodeIfPresent(String.self, forKey: key) else { return nil }
+        guard let instant = Timestamp(iso8601: text) else {
+            throw DecodingError.dataCorruptedError(
+                forKey: key, in: self, debugDescription: "\(key.stringValue) is no instant")
+        }
+        return instant
     }
 }

@@ -20,7 +20,8 @@ struct LiveModel: Equatable, Sendable {
         id = model.record.id
         family = model.record.family
         // Whatever keeps it from being measured, of another program or for another step, is said.
-        let pipeline = try? FittedPipeline(decoding: model.weights)
+        var pipeline = try? FittedPipeline(decoding: model.weights)
+        if model.record.sharedFrom != nil { pipeline = try? pipeline?.rescaled(to: history) }
         validationMSE = fitting.pipelines.first.flatMap { first in
             try? pipeline?.validationMSE(on: history, task: first.task, split: fitting.split)
         }

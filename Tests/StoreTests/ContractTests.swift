@@ -50,7 +50,8 @@ import Testing
         "schedule_forecast", "request_forecast", "forecast_now", "forecast", "forecast_as_of",
         "anomaly_score", "watch", "unwatch", "train", "promote_model", "waveform", "set_step",
         "classify_recordings", "promote_classifier", "label_anomaly",
-        "rollback_model", "ensure_partitions", "merge_late_observations",
+        "rollback_model", "schedule_forecasts", "request_forecasts", "share_model", "label_series",
+        "ensure_partitions", "merge_late_observations",
     ]
 
     @Test func `no trigger works on a large table`() async throws {

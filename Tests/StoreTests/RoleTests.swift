@@ -115,6 +115,10 @@ import Testing
         ("systole_worker", "DELETE FROM systole.job"),
         ("systole_worker", "INSERT INTO systole.observation VALUES (1, now(), 1)"),
         ("systole_worker", "SELECT systole.pause_kind('forecast')"),
+        ("systole_worker", "SELECT systole.schedule_forecasts('{}', '1 day')"),
+        ("systole_worker", "SELECT systole.share_model(1, '{}')"),
+        ("systole_reader", "SELECT systole.request_forecasts('{}', '1 day')"),
+        ("systole_api", "SELECT systole.emit_all('forecast.failed', '{a}', '{}')"),
         ("systole_notify", "SELECT * FROM systole.observation"),
         ("systole_notify", "SELECT * FROM systole.recordings"),
         ("systole_notify", "SELECT * FROM systole.forecast"),
@@ -156,6 +160,23 @@ import Testing
                 "SELECT * FROM systole.ecg_findings", "SELECT * FROM systole.jobs",
                 "SELECT * FROM systole.privileges", "SELECT * FROM systole.forecast_vs_actual",
                 "SELECT * FROM systole.preview_cron('0 6 * * *', 'Europe/Oslo')",
+            ] {
+                _ = try await connection.run(question)
+            }
+            await connection.close()
+        }
+    }
+
+    @Test func `who calls for users may ask for forecasts by labels`() async throws {
+        try await withTestDatabase { database in
+            try await database.pool.transaction { db in _ = try Fixture.series(in: db) }
+            var configuration = database.configuration
+            configuration["user"] = "systole_api"
+            let connection = try await Connection.open(configuration)
+            for question: SQL in [
+                "SELECT systole.label_series('plant.oil_temp', '{\"site\": \"a\"}')",
+                "SELECT systole.request_forecasts('{\"site\": \"a\"}', '1 day')",
+                "SELECT systole.schedule_forecasts('{\"site\": \"a\"}', '1 day', every => '1 hour')",
             ] {
                 _ = try await connection.run(question)
             }

@@ -60,7 +60,7 @@ enum Plant {
         let context = JobContext(deadline: .now + .seconds(60))
         let effects = try await handler.run(lease, context)
         try await pool.transaction { db in
-            try JobQueue().complete(lease, db)
+            try JobQueue().complete(lease, result: context.result, db)
             try effects(db)
         }
     }
