@@ -98,6 +98,7 @@ struct WorkerProcess {
                     holder: identity.id, pool: pool,
                     duties: [
                         Scheduler(), Rescuer(), Upkeep(), ForecastMarking(), ObservationUpkeep(),
+                        SnapshotWatch(logger: logger),
                     ], logger: logger))
             services.append(EventRouter(pool: pool, logger: logger))
         }

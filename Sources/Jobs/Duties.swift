@@ -39,7 +39,7 @@ package struct Rescuer: Duty {
     }
 }
 
-/// Creates the partitions of the job history ahead and drops those that have served.
+/// Creates the partitions of the job history ahead and drops what is no longer kept.
 package struct Upkeep: Duty {
     package init() {}
 
@@ -49,6 +49,6 @@ package struct Upkeep: Duty {
     /// Does it once.
     package func perform(_ db: borrowing Session) throws {
         try db.run("SELECT systole.ensure_job_history(now(), now() + interval '2 months')")
-        try db.run("SELECT systole.prune_job_history()")
+        try db.run("SELECT systole.apply_retention()")
     }
 }

@@ -1,4 +1,5 @@
 import Jobs
+package import Logging
 package import Postgres
 
 /// Marks forecasts whose truth has arrived, came late or was corrected.
@@ -34,5 +35,39 @@ package struct ObservationUpkeep: Duty {
     package func perform(_ db: borrowing Session) throws {
         try db.run("SELECT systole.ensure_partitions(now(), now() + interval '60 days')")
         try db.run("SELECT systole.merge_late_observations()")
+    }
+}
+
+/// Warns of a transaction that has been open for so long that dead rows pile up in the hot tables.
+package struct SnapshotWatch: Duty {
+    /// How long a transaction may be open without a word.
+    static let patience = "10 minutes"
+
+    private let logger: Logger
+
+    /// - Parameter logger: Told who holds a snapshot, and for how long.
+    package init(logger: Logger) {
+        self.logger = logger
+    }
+
+    package var name: String { "snapshots" }
+    package var interval: Duration { .seconds(60) }
+
+    /// Does it once.
+    package func perform(_ db: borrowing Session) throws {
+        let held = try db.run(
+            """
+            SELECT holder, coalesce(application_name, '') AS application,
+                date_trunc('second', held_for)::text AS held_for
+            FROM systole.longest_snapshot() WHERE held_for > \(Self.patience)::interval
+            """)
+        guard let row = held.first else { return }
+        logger.warning(
+            "an open transaction keeps dead rows alive: end it, or the queue slows down",
+            metadata: [
+                "holder": "\(try row.text("holder"))",
+                "application": "\(try row.text("application"))",
+                "for": "\(try row.text("held_for"))",
+            ])
     }
 }
