@@ -163,13 +163,10 @@ BEGIN
         JOIN pg_proc f ON f.pronamespace = 'systole'::regnamespace AND f.proname = p.object
         WHERE p.rights = 'EXECUTE'
         UNION ALL
-        -- Arithmetic, and what views are made of: a view calls them as who reads it.
+        -- Arithmetic, which views are made of: a view calls it as who reads it.
         SELECT r.role, 'EXECUTE', f.oid::regprocedure::text, 'ROUTINE'
         FROM pg_proc f, (SELECT DISTINCT p.role FROM systole.privilege p) r
-        WHERE f.pronamespace = 'systole'::regnamespace AND (f.provolatile = 'i' OR EXISTS (
-            SELECT FROM pg_depend d JOIN pg_rewrite w ON w.oid = d.objid
-            WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_proc'::regclass
-                AND d.refobjid = f.oid))
+        WHERE f.pronamespace = 'systole'::regnamespace AND f.provolatile = 'i'
     LOOP
         EXECUTE format('GRANT %s ON %s %s TO %I', object.rights, object.kind, object.name, object.role);
     END LOOP;

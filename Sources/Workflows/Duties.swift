@@ -62,12 +62,10 @@ package struct SnapshotWatch: Duty {
             FROM systole.longest_snapshot() WHERE held_for > \(Self.patience)::interval
             """)
         guard let row = held.first else { return }
+        let holder = "\(try row.text("holder")) (\(try row.text("application")))"
+        let time = try row.text("held_for")
         logger.warning(
             "an open transaction keeps dead rows alive: end it, or the queue slows down",
-            metadata: [
-                "holder": "\(try row.text("holder"))",
-                "application": "\(try row.text("application"))",
-                "for": "\(try row.text("held_for"))",
-            ])
+            metadata: ["holder": "\(holder)", "for": "\(time)"])
     }
 }
