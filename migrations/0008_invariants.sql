@@ -34,6 +34,7 @@ CREATE FUNCTION systole.untiled_fires() RETURNS TABLE (schedule text, fire_at ti
         FROM systole.next_fire(s.every, systole.rule_of(s), s.time_zone, f.through_at) AS n)
 $$;
 
+-- A fire may have many jobs, and a forecast many series, from 0011 on.
 CREATE FUNCTION systole.invariants() RETURNS TABLE (promise text, violations bigint, examples text)
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -49,7 +50,14 @@ BEGIN
         SELECT 'job ' || h.job_id FROM systole.job_history h
         WHERE h.kind = 'forecast' AND h.state = 'done' AND h.args ? 'series_id'
             AND NOT EXISTS (SELECT FROM systole.forecast f
-                WHERE f.series_id = (h.args->>'series_id')::bigint AND f.job_id = h.job_id))) v;
+                WHERE f.series_id = (h.args->>'series_id')::bigint AND f.job_id = h.job_id)
+        UNION ALL
+        -- A batch says how many of its series could not be forecast.
+        SELECT 'job ' || h.job_id FROM systole.job_history h
+        LEFT JOIN (SELECT f.job_id, count(*) AS runs FROM systole.forecast f GROUP BY f.job_id) r ON r.job_id = h.job_id
+        WHERE h.kind = 'forecast' AND h.state = 'done' AND h.args ? 'series_ids'
+            AND coalesce(r.runs, 0) + coalesce((h.result->>'failed')::bigint, 0)
+                <> jsonb_array_length(h.args->'series_ids'))) v;
     RETURN QUERY SELECT v.* FROM systole.violations('no job ended twice, or lives on after its end', ARRAY(
         SELECT 'job ' || e.job_id FROM (
             SELECT h.job_id FROM systole.job_history h
@@ -57,18 +65,24 @@ BEGIN
         GROUP BY e.job_id HAVING count(*) > 1)) v;
     RETURN QUERY SELECT v.* FROM systole.violations('the decisions of every schedule follow one another without holes or doubles', ARRAY(
         SELECT format('%s after %s', u.schedule, u.fire_at) FROM systole.untiled_fires() u)) v;
-    RETURN QUERY SELECT v.* FROM systole.violations('every fire has its job, and every job of a schedule its fire', ARRAY(
-        SELECT format('job %s', coalesce(f.job_id, j.job_id))
-        FROM (SELECT * FROM systole.schedule_fire WHERE schedule_fire.job_id IS NOT NULL) f
+    RETURN QUERY SELECT v.* FROM systole.violations('every fire has its jobs, and every job of a schedule its fire', ARRAY(
+        SELECT format('job %s', coalesce(f.first_id, j.first_id))
+        FROM (
+            SELECT d.schedule_id, d.fire_at, min(d.job_id) AS first_id, sum(d.jobs) AS jobs,
+                max(d.decided_at) AS decided_at
+            FROM systole.schedule_fire d WHERE d.job_id IS NOT NULL GROUP BY d.schedule_id, d.fire_at) f
         FULL JOIN (
-            SELECT l.job_id, l.schedule_id, l.fire_at FROM systole.job l WHERE l.schedule_id IS NOT NULL
-            UNION ALL
-            SELECT h.job_id, h.schedule_id, h.fire_at FROM systole.job_history h
-            WHERE h.schedule_id IS NOT NULL) j ON j.job_id = f.job_id
-        -- What retention has taken from one of the two, and schedules that are gone, say nothing.
-        WHERE (f.job_id IS NULL AND EXISTS (SELECT FROM systole.schedule s WHERE s.schedule_id = j.schedule_id)
-                AND j.fire_at >= now() - interval '30 days')
-            OR (j.job_id IS NULL AND f.decided_at >= now() - interval '30 days'))) v;
+            SELECT e.schedule_id, e.fire_at, min(e.job_id) AS first_id, count(*) AS jobs
+            FROM (
+                SELECT l.job_id, l.schedule_id, l.fire_at FROM systole.job l WHERE l.schedule_id IS NOT NULL
+                UNION ALL
+                SELECT h.job_id, h.schedule_id, h.fire_at FROM systole.job_history h
+                WHERE h.schedule_id IS NOT NULL) e
+            GROUP BY e.schedule_id, e.fire_at) j USING (schedule_id, fire_at)
+        WHERE (f.jobs IS DISTINCT FROM j.jobs OR f.first_id <> j.first_id)
+            -- What retention has taken from one of the two, and schedules that are gone, say nothing.
+            AND coalesce(f.decided_at, j.fire_at) >= now() - interval '30 days'
+            AND EXISTS (SELECT FROM systole.schedule s WHERE s.schedule_id = schedule_id))) v;
     RETURN QUERY SELECT v.* FROM systole.violations('no job runs without a living worker for more than 45 seconds', ARRAY(
         SELECT 'job ' || j.job_id FROM systole.job j
         WHERE j.state = 'running' AND j.started_at < now() - interval '45 seconds' AND NOT EXISTS (
