@@ -45,24 +45,35 @@ package struct TimeGrid: Hashable, Sendable {
         self.count = count
     }
 
-    /// The instant at `index`, rounded to the nearest microsecond; any index, also outside the grid.
+    /// The instant at `index`, rounded to the nearest microsecond; any index, also outside the grid,
+    /// whose instant is a time.
     package func instant(at index: Int) -> Timestamp {
-        let (product, overflow) = Int64(index).multipliedReportingOverflow(
-            by: rate.denominator * 1_000_000)
-        precondition(!overflow, "TimeGrid: index \(index) leaves the range of time")
-        let half = rate.numerator / 2
-        return Timestamp(
-            microseconds: start.microseconds
-                + (product + half).flooredQuotient(by: rate.numerator))
+        let offset = Self.rounded(
+            Int64(index), times: stepNumerator, over: Int128(rate.numerator))
+        return Timestamp(microseconds: start.microseconds + offset)
     }
 
     /// The index of the grid instant nearest to `instant`; may lie outside `0..<count`.
     package func nearestIndex(to instant: Timestamp) -> Int {
         let offset = instant.microseconds - start.microseconds
-        let step = rate.denominator * 1_000_000
-        let (product, overflow) = offset.multipliedReportingOverflow(by: rate.numerator)
-        precondition(!overflow, "TimeGrid: \(instant) leaves the range of the grid")
-        return Int((product + step / 2).flooredQuotient(by: step))
+        return Int(Self.rounded(offset, times: Int128(rate.numerator), over: stepNumerator))
+    }
+
+    /// Microseconds in which `rate.numerator` samples come; may be more than 64 bits hold.
+    private var stepNumerator: Int128 { Int128(rate.denominator) * 1_000_000 }
+
+    /// `value · factor / divisor` to the nearest whole number, halves up.
+    private static func rounded(_ value: Int64, times factor: Int128, over divisor: Int128) -> Int64
+    {
+        if let factor = Int64(exactly: factor), let divisor = Int64(exactly: divisor) {
+            let (product, isBeyond) = value.multipliedReportingOverflow(by: factor)
+            let (sum, isBeyondToo) = product.addingReportingOverflow(divisor / 2)
+            // Nearly always; a division of 128 bits takes ten times as long.
+            if !isBeyond && !isBeyondToo { return sum.flooredQuotient(by: divisor) }
+        }
+        let (quotient, remainder) = (Int128(value) * factor + divisor / 2)
+            .quotientAndRemainder(dividingBy: divisor)
+        return Int64(remainder < 0 ? quotient - 1 : quotient)
     }
 
     /// The instants from `index` on, at the same rate.

@@ -51,6 +51,17 @@ private let rates: [SamplingRate] = [
         }
     }
 
+    @Test func `instants may be thousands of years apart, and steps may be`() {
+        let ages: Int64 = 92_000_000_000_000_001
+        let slow = TimeGrid(start: start, rate: SamplingRate(stepMicroseconds: ages), count: 3)
+        #expect(slow.instant(at: 2).microseconds == start.microseconds + 2 * ages)
+        #expect(slow.nearestIndex(to: slow.instant(at: 2)) == 2)
+        let fast = TimeGrid(start: start, rate: SamplingRate(1_000), count: 1)
+        let late = Timestamp(microseconds: start.microseconds + 250_000_000_000_000_000)
+        #expect(fast.nearestIndex(to: late) == 250_000_000_000_000)
+        #expect(fast.instant(at: 250_000_000_000_000) == late)
+    }
+
     @Test(arguments: rates)
     func `a suffix has the instants of the whole, to the microsecond`(rate: SamplingRate) {
         let grid = TimeGrid(start: start, rate: rate, count: 1000)

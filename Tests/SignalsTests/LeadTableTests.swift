@@ -54,6 +54,13 @@ import Testing
         #expect(found[1] == -found[0] && found[2] == 0)
     }
 
+    @Test func `milliseconds from two thousand years are off the grid or too many`() throws {
+        let rows = "timestamp,y\n1700000000000,1\n170000000310,2\n91700000000040,3\n"
+        #expect(throws: CSVError.self) {
+            try CSVReader().recording(Array(rows.utf8), name: "x.csv")
+        }
+    }
+
     @Test func `one wild time does not make a recording of days`() throws {
         let rows = "time,I,II\n1700000000,1,2\n1700000060,1,2\n170000,1,2\n"
         let error = #expect(throws: CSVError.self) {

@@ -114,8 +114,6 @@ private struct GridInference {
             abs(hertz - hertz.rounded()) < 0.001 * hertz
         else { return nil }
         let rate = SamplingRate(Int64(hertz.rounded()))
-        let span = times[times.count - 1].microseconds - times[0].microseconds
-        guard !span.multipliedReportingOverflow(by: rate.numerator).overflow else { return nil }
         let grid = TimeGrid(start: times[0], rate: rate, count: times.count)
         let fits = times.allSatisfy {
             let instant = grid.instant(at: grid.nearestIndex(to: $0))
@@ -129,12 +127,6 @@ private struct GridInference {
     /// The grid that holds all times; a time off it is an error. Where most times share a phase
     /// that is not the first one's, it is the first that is off.
     private func fitted(start: Timestamp, rate: SamplingRate) throws(CSVError) -> TimeGrid {
-        let span = times[times.count - 1].microseconds - times[0].microseconds
-        guard !span.multipliedReportingOverflow(by: rate.numerator).overflow else {
-            throw error(
-                .gridTooLarge(
-                    channel: channel, instants: .max, accepted: CSVTable.gridInstantsMaximum))
-        }
         let endless = TimeGrid(start: start, rate: rate, count: 0)
         // Times are microseconds; a rate such as 360 Hz has instants between them.
         let slack: Int64 =
