@@ -80,12 +80,23 @@ package struct FittedClassifier: Sendable {
                 "FittedClassifier: a recording that was prepared for another model")
         }
         var sums = recordings.map { _ in [Double](repeating: 0, count: classes.count) }
+        let beats = beatFeatures.map { features in
+            ParallelMap.map(recordings.count, threads: threads) {
+                features.features(recordings[$0])
+            }
+        }
         for member in members {
-            for (index, row) in member.logits(recordings, threads: threads).enumerated() {
+            let found = member.logits(recordings, beats: beats, threads: threads)
+            for (index, row) in found.enumerated() {
                 for k in row.indices { sums[index][k] += member.weight * row[k] }
             }
         }
         return sums
+    }
+
+    /// Describes the beats for all members at once; nil where at most one asks for them.
+    private var beatFeatures: BeatFeatures? {
+        members.count(where: \.measuresBeats) > 1 ? BeatFeatures(preparation) : nil
     }
 
     /// How much each piece of a recording speaks for a class: how far the logit falls when the piece

@@ -9,6 +9,14 @@ internal import Signals
 ///   2010; irregularity by successive differences as in the Task Force of the European Society of
 ///   Cardiology, 1996.
 struct BeatFeatures: Sendable {
+    /// What is found in one recording, the mean over its windows; zeros where no beat was found.
+    struct Description: Sendable {
+        /// `[measureCount]`
+        let measures: [Float]
+        /// `[shapeCount]`, in millivolts.
+        let shape: [Float]
+    }
+
     /// Samples of a beat before and after its steepest deflection, at 100 Hz.
     static let before = 30
     static let after = 50
@@ -39,11 +47,9 @@ struct BeatFeatures: Sendable {
     /// The usual beat, sample by sample.
     var shapeCount: Int { leads * Self.length }
 
-    /// What describes one recording, the mean over its windows; zeros where no beat was found.
-    ///
     /// - Parameter recording: As the preparation makes it.
-    /// - Returns: Measures `[measureCount]` and shape `[shapeCount]`.
-    func features(_ recording: PreparedECG) -> (measures: [Float], shape: [Float]) {
+    /// - Returns: What describes its beats.
+    func features(_ recording: PreparedECG) -> Description {
         var measures = [Double](repeating: 0, count: measureCount)
         var shape = [Double](repeating: 0, count: shapeCount)
         var count = 0.0
@@ -54,7 +60,8 @@ struct BeatFeatures: Sendable {
             count += 1
         }
         let share = 1 / max(1, count)
-        return (measures.map { Float($0 * share) }, shape.map { Float($0 * share) })
+        return Description(
+            measures: measures.map { Float($0 * share) }, shape: shape.map { Float($0 * share) })
     }
 
     private func describe(

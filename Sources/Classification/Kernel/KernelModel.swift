@@ -33,10 +33,13 @@ struct KernelModel: Sendable {
         self.offsets = offsets
     }
 
-    /// The logits of a recording, `[classes]`.
-    func logits(_ recording: PreparedECG) -> [Double] {
+    /// - Parameters:
+    ///   - recording: As the preparation makes it.
+    ///   - beats: What is known of its beats already.
+    /// - Returns: The logits of the recording, `[classes]`.
+    func logits(_ recording: PreparedECG, beats: BeatFeatures.Description? = nil) -> [Double] {
         let row = Self.components(
-            of: features.features(recording), components, features.blocks)
+            of: features.features(recording, beats: beats), components, features.blocks)
         let nearness = Self.nearness(row, references, components, features.blocks)
         let classes = offsets.count
         var result = offsets.map { Double($0) }

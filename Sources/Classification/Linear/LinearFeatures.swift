@@ -50,11 +50,16 @@ struct LinearFeatures: Sendable {
 
     var count: Int { blocks.reduce(0) { $0 + $1.count } }
 
-    /// The features of a recording, `[count]`.
-    func features(_ recording: PreparedECG) -> [Float] {
+    /// - Parameters:
+    ///   - recording: As the preparation makes it.
+    ///   - description: What is known of its beats already; they are looked for where it is nil.
+    /// - Returns: The features of the recording, `[count]`.
+    func features(
+        _ recording: PreparedECG, beats description: BeatFeatures.Description? = nil
+    ) -> [Float] {
         var result = kernels?.features(recording) ?? []
         if let beats, let squash {
-            let found = beats.features(recording)
+            let found = description ?? beats.features(recording)
             result += squash.apply(found.measures)
             result += found.shape
         }

@@ -16,9 +16,13 @@ struct LinearModel: Sendable {
         self.offsets = offsets
     }
 
-    /// The logits of a recording, `[classes]`.
-    func logits(_ recording: PreparedECG) -> [Double] {
-        let column = Tensor<Float>([features.count, 1], features.features(recording))
+    /// - Parameters:
+    ///   - recording: As the preparation makes it.
+    ///   - beats: What is known of its beats already.
+    /// - Returns: The logits of the recording, `[classes]`.
+    func logits(_ recording: PreparedECG, beats: BeatFeatures.Description? = nil) -> [Double] {
+        let row = features.features(recording, beats: beats)
+        let column = Tensor<Float>([features.count, 1], row)
         let sums = matmul(weights, column).values
         return offsets.indices.map { Double(sums[$0]) + Double(offsets[$0]) }
     }

@@ -56,6 +56,9 @@ struct NetworkModel: Sendable {
     let statistics: Parameters<Float>
     /// Recordings of one pass.
     private static let batch = 32
+    /// The most windows that go one by one through a pass that is kept.
+    private static let few = 4
+    private let passes = PreparedPasses()
 
     init(
         configuration: NetworkConfiguration, scales: [Float], parameters: Parameters<Float>,
@@ -81,29 +84,39 @@ struct NetworkModel: Sendable {
         }
         var sums = recordings.map { _ in [Double](repeating: 0, count: sizes.classes) }
         guard !windows.isEmpty else { return sums }
-        let size = min(Self.batch, windows.count)
-        let pass: any RecordingPass<Float> = network.makePass(
-            batch: size, training: false, team: Team(threads: threads))
-        pass.prepare(parameters, statistics: statistics)
-        var batch = RecordingBatch<Float>(sizes: sizes, count: size)
-        for start in stride(from: 0, to: windows.count, by: size) {
-            let chosen = windows[start..<min(start + size, windows.count)]
-            for (place, item) in chosen.enumerated() {
-                let recording = recordings[item.recording]
-                let range = batch.signalRange(place)
-                batch.signals.replaceSubrange(
-                    range, with: scaled(recording.windows[item.window], recording.sampleCount))
-                batch.padding[place] = recording.padding
-            }
-            pass.load(batch, records: 0..<chosen.count)
-            pass.forward()
-            let found = pass.logits
-            for (place, item) in chosen.enumerated() {
-                let share = 1 / Double(recordings[item.recording].windows.count)
-                for k in 0..<sizes.classes {
-                    sums[item.recording][k] += share * Double(found[place, k])
+        func make(_ batch: Int) -> any RecordingPass<Float> {
+            let pass: any RecordingPass<Float> = network.makePass(
+                batch: batch, training: false, team: Team(threads: threads))
+            pass.prepare(parameters, statistics: statistics)
+            return pass
+        }
+        func run(_ pass: any RecordingPass<Float>) {
+            let size = pass.batchMaximum
+            var batch = RecordingBatch<Float>(sizes: sizes, count: size)
+            for start in stride(from: 0, to: windows.count, by: size) {
+                let chosen = windows[start..<min(start + size, windows.count)]
+                for (place, item) in chosen.enumerated() {
+                    let recording = recordings[item.recording]
+                    batch.signals.replaceSubrange(
+                        batch.signalRange(place),
+                        with: scaled(recording.windows[item.window], recording.sampleCount))
+                    batch.padding[place] = recording.padding
+                }
+                pass.load(batch, records: 0..<chosen.count)
+                pass.forward()
+                let found = pass.logits
+                for (place, item) in chosen.enumerated() {
+                    let share = 1 / Double(recordings[item.recording].windows.count)
+                    for k in 0..<sizes.classes {
+                        sums[item.recording][k] += share * Double(found[place, k])
+                    }
                 }
             }
+        }
+        if threads == 1 && windows.count <= Self.few {
+            passes.borrow({ make(1) }, run)
+        } else {
+            run(make(min(Self.batch, windows.count)))
         }
         return sums
     }
