@@ -453,6 +453,9 @@ static void CK(preprocess_backward)(size_t length, const REAL *dy, size_t stride
 #include "rows.h"
 #include "scan.h"
 #include "direction.h"
+#if !CK_IS_FLOAT
+#include "samples.h"
+#endif
 
 #undef EACH_REGISTER
 #undef EACH_GROUP_OF_REGISTERS

@@ -1,4 +1,5 @@
 package import Series
+internal import Tensors
 
 /// A biosignal recording as its file gave it: raw integers with the map to physical units.
 package struct Recording: Sendable {
@@ -94,17 +95,8 @@ package struct Recording: Sendable {
     /// The samples of one signal in `channel.unit`, NaN where missing.
     package func physical(_ index: Int) -> [Double] {
         let signal = signals[index]
-        let (gain, baseline) = (signal.gain, signal.baseline)
-        return unsafe signal.samples.withUnsafeBufferPointer { source in
-            unsafe [Double](unsafeUninitializedCapacity: source.count) { target, count in
-                for i in 0..<source.count {
-                    let raw = unsafe source[i]
-                    let value = (Double(raw) - baseline) / gain
-                    unsafe target[i] = raw == Signal.missing ? .nan : value
-                }
-                count = source.count
-            }
-        }
+        return RawSamples.physical(
+            signal.samples, missing: Signal.missing, baseline: signal.baseline, gain: signal.gain)
     }
 
     /// One signal in physical units on its grid; nil where the recording has no start.

@@ -49,6 +49,10 @@ typedef struct {
 /// Scratch for the convolutions by transforms, in elements, for rows of `length` in blocks of `block`.
 size_t ck_transform_scratch(size_t length, size_t block);
 
+/// y = (x - baseline) / gain, NaN for every x that is `missing`; every variant to the last bit.
+void ck_physical_f64(size_t n, const int32_t *x, int32_t missing, double baseline, double gain,
+                     double *y);
+
 #define CK_DECLARE(REAL, SUFFIX)                                                                   \
     /* y_i = x_i for kept elements, times the scale, else 0. */                                    \
     void ck_dropout_##SUFFIX(size_t n, const REAL *x, REAL *y, ck_dropout drop);                   \

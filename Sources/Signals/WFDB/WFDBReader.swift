@@ -150,30 +150,43 @@ package struct WFDBReader: Sendable {
         let late = min(samples.count, line.skew * line.samplesPerFrame)
         if late > 0 { samples.removeFirst(late) }
         if samples.count > declared { samples.removeLast(samples.count - declared) }
+        let invalid = WFDBFormat(rawValue: line.format)?.invalid
+        let sum = Self.markMissing(&samples, where: invalid)
         if header.frameCount != nil, samples.count < declared, line.skew == 0 {
             findings.append(
                 .truncated(channel: index, declared: declared, found: samples.count))
-        } else if let checksum = line.checksum, line.skew == 0, header.frameCount != nil {
-            let sum = Int16(truncatingIfNeeded: samples.reduce(Int32(0), &+))
-            if sum != Int16(truncatingIfNeeded: checksum) {
-                findings.append(
-                    .checksum(channel: index, declared: checksum, found: Int(sum)))
-            }
+        } else if let checksum = line.checksum, line.skew == 0, header.frameCount != nil,
+            sum != Int16(truncatingIfNeeded: checksum)
+        {
+            findings.append(.checksum(channel: index, declared: checksum, found: Int(sum)))
         }
         if line.gain == nil { findings.append(.uncalibrated(channel: index)) }
-        if let invalid = WFDBFormat(rawValue: line.format)?.invalid {
-            var span = samples.mutableSpan
-            for i in 0..<span.count {
-                let value = unsafe span[unchecked: i]
-                unsafe span[unchecked: i] = value == invalid ? Recording.Signal.missing : value
-            }
-        }
         let rate = SamplingRate(
             header.rate.numerator * Int64(line.samplesPerFrame), per: header.rate.denominator)
         return Recording.Signal(
             channel: Channel(name: line.name, unit: PhysicalUnit(line.unit)), rate: rate,
             gain: line.gain ?? WFDBHeader.gainDefault, baseline: line.baseline, samples: samples,
             declaredCount: declared)
+    }
+
+    /// Puts `Signal.missing` where a format's sign for it stands.
+    ///
+    /// - Parameters:
+    ///   - samples: Of one signal.
+    ///   - invalid: The sign; nil for a format that has none.
+    /// - Returns: The sum of the samples as they were, in 16 bits.
+    private static func markMissing(_ samples: inout [Int32], where invalid: Int32?) -> Int16 {
+        var sum: Int32 = 0
+        guard let invalid else {
+            return Int16(truncatingIfNeeded: samples.reduce(sum, &+))
+        }
+        var span = samples.mutableSpan
+        for i in 0..<span.count {
+            let value = unsafe span[unchecked: i]
+            sum &+= value
+            unsafe span[unchecked: i] = value == invalid ? Recording.Signal.missing : value
+        }
+        return Int16(truncatingIfNeeded: sum)
     }
 }
 
