@@ -116,16 +116,15 @@ package struct Recording: Sendable {
         var chunks: [WaveformChunk] = []
         for (index, signal) in signals.enumerated() {
             var first = 0
-            var ordinal: Int64 = 0
+            var ordinal: Int128 = 0
+            let (step, span) = (
+                Int128(signal.rate.denominator), Int128(seconds) * Int128(signal.rate.numerator)
+            )
             while first < signal.samples.count {
                 // Where a sample takes longer than a chunk, the chunks up to the next one are empty.
-                let (scaled, isBeyond) = Int64(first).multipliedReportingOverflow(
-                    by: signal.rate.denominator)
-                let reached = isBeyond ? 0 : scaled / (Int64(seconds) * signal.rate.numerator)
-                ordinal = max(ordinal, reached) + 1
+                ordinal = max(ordinal, Int128(first) * step / span) + 1
                 // The first sample at or after the end of this chunk.
-                let boundary = ordinal * Int64(seconds) * signal.rate.numerator
-                let next = Int((boundary - 1).flooredQuotient(by: signal.rate.denominator)) + 1
+                let next = Int((ordinal * span - 1) / step) + 1
                 let range = first..<min(signal.samples.count, next)
                 first = next
                 let samples = range.map { signal[$0] }

@@ -54,8 +54,11 @@ import Testing
         #expect(found[1] == -found[0] && found[2] == 0)
     }
 
-    @Test func `milliseconds from two thousand years are off the grid or too many`() throws {
-        let rows = "timestamp,y\n1700000000000,1\n170000000310,2\n91700000000040,3\n"
+    @Test(arguments: [
+        "timestamp,y\n1700000000000,1\n170000000310,2\n91700000000040,3\n",
+        "timestamp,y\n3700000000000,1\n1700000000020,2\n1703.141592653589793,3\n",
+    ])
+    func `milliseconds from thousands of years are off the grid or too many`(rows: String) throws {
         #expect(throws: CSVError.self) {
             try CSVReader().recording(Array(rows.utf8), name: "x.csv")
         }

@@ -129,8 +129,8 @@ private struct GridInference {
     private func fitted(start: Timestamp, rate: SamplingRate) throws(CSVError) -> TimeGrid {
         let endless = TimeGrid(start: start, rate: rate, count: 0)
         // Times are microseconds; a rate such as 360 Hz has instants between them.
-        let slack: Int64 =
-            1_000_000 * rate.denominator % rate.numerator == 0 ? 0 : 1_000_000 / rate.numerator / 2
+        let isWhole = 1_000_000 * Int128(rate.denominator) % Int128(rate.numerator) == 0
+        let slack: Int64 = isWhole ? 0 : 1_000_000 / rate.numerator / 2
         func isOff(_ time: Timestamp) -> Bool {
             let instant = endless.instant(at: endless.nearestIndex(to: time))
             return abs(instant.microseconds - time.microseconds) > slack
