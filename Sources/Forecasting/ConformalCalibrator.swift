@@ -78,14 +78,42 @@ package struct ConformalCalibrator: Hashable, Sendable {
     /// Steps beyond the calibrated horizon take the widest offset of any step, times the root of
     /// step/horizon as a random walk's error would grow: an extrapolation, without a guarantee.
     ///
-    /// - Parameter forecast: `[steps]`, in scaled units.
+    /// - Parameters:
+    ///   - forecast: `[steps]`, in scaled units.
+    ///   - widening: What became of intervals that were issued before.
     /// - Returns: `[levels.count][steps]`, in scaled units; never crossing.
-    package func quantiles(of forecast: [Double]) -> [[Double]] {
-        zip(levels, offsets).map { level, row in
+    package func quantiles(
+        of forecast: [Double], widening: IntervalWidening = .none
+    ) -> [[Double]] {
+        var rows = zip(levels, offsets).map { level, row in
             let widest = (level.probability < 0.5 ? row.min() : row.max()) ?? 0
             return forecast.indices.map { step in
-                if step < row.count { return forecast[step] + row[step] }
-                return forecast[step] + widest * (Double(step + 1) / Double(row.count)).squareRoot()
+                if step < row.count { return row[step] }
+                return widest * (Double(step + 1) / Double(row.count)).squareRoot()
+            }
+        }
+        if !widening.isNone { widen(&rows, by: widening) }
+        return rows.map { zip(forecast, $0).map { $0 + $1 } }
+    }
+
+    /// Moves the ends of intervals about the middle of the innermost one; an inner interval that would
+    /// become wider than an outer one widens that too.
+    private func widen(_ rows: inout [[Double]], by widening: IntervalWidening) {
+        guard let upper = levels.firstIndex(where: { $0.probability > 0.5 }), upper > 0 else {
+            return
+        }
+        for step in rows[0].indices {
+            let middle = (rows[upper - 1][step] + rows[upper][step]) / 2
+            func moved(_ row: Int) -> Double {
+                let nominal = abs(2 * levels[row].probability - 1)
+                let factor = widening.factor(step: step + 1, nominal: nominal)
+                return middle + factor * (rows[row][step] - middle)
+            }
+            for row in upper..<rows.count {
+                rows[row][step] = max(moved(row), row > upper ? rows[row - 1][step] : middle)
+            }
+            for row in (0..<upper).reversed() {
+                rows[row][step] = min(moved(row), row < upper - 1 ? rows[row + 1][step] : middle)
             }
         }
     }

@@ -18,11 +18,15 @@ extension FittedPipeline {
     ///   - histories: Each on the step of the fitted series.
     ///   - steps: How many.
     ///   - scale: Of the forecasts; their intervals are as much wider or narrower as it is.
+    ///   - widenings: What became of the intervals that were issued for each before; none where empty.
     /// - Returns: In the order of `histories`, each forecast, or why there is none: one that cannot be
     ///   forecast takes nothing from the others.
     package func forecasts(
-        of histories: [TimeSeries], steps: Int, scale: Scale
+        of histories: [TimeSeries], steps: Int, scale: Scale, widenings: [IntervalWidening] = []
     ) -> [Result<Forecast, ForecastError>] {
+        precondition(
+            widenings.isEmpty || widenings.count == histories.count,
+            "forecasts: \(widenings.count) widenings for \(histories.count) histories")
         let windows = histories.map { history in
             Result { () throws(ForecastError) in
                 try Window(of: history, steps: steps, scale: scale, for: self)
@@ -31,11 +35,14 @@ extension FittedPipeline {
         let usable = windows.compactMap { try? $0.get() }  // What failed is answered below.
         let values = points(usable, steps: steps)
         var next = 0
-        return windows.map { window in
+        return windows.enumerated().map { index, window in
             window.flatMap { window in
                 defer { next += 1 }
                 let own = Array(values[(next * steps)..<((next + 1) * steps)])
-                return Result { () throws(ForecastError) in try forecast(own, after: window) }
+                let widening = widenings.isEmpty ? .none : widenings[index]
+                return Result { () throws(ForecastError) in
+                    try forecast(own, after: window, widening: widening)
+                }
             }
         }
     }
@@ -106,15 +113,17 @@ extension FittedPipeline {
     /// A forecast with its intervals.
     ///
     /// - Throws: `ForecastError.diverged`.
-    func forecast(_ values: [Double], after window: Window) throws(ForecastError) -> Forecast {
+    func forecast(
+        _ values: [Double], after window: Window, widening: IntervalWidening = .none
+    ) throws(ForecastError) -> Forecast {
         guard values.allSatisfy(\.isFinite) else { throw .diverged(family) }
         let scale = window.scale
         return Forecast(
             grid: window.history.grid.suffix(from: window.origin + 1, count: values.count),
             dataUntil: window.history.grid.instant(at: window.origin), values: values,
             levels: calibrator.levels,
-            quantiles: calibrator.quantiles(of: scale.scale(values)).map { row in
-                row.map { scale.unscale($0) }
+            quantiles: calibrator.quantiles(of: scale.scale(values), widening: widening).map {
+                row in row.map { scale.unscale($0) }
             })
     }
 

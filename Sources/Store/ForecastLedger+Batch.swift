@@ -5,6 +5,7 @@ package import Series
 package struct LedgerEntry: Sendable {
     package let series: SeriesID
     package let model: ModelID
+    let intervals: IntervalMethod
     let dataUntil: Timestamp
     let start: Timestamp
     let arrays: ForecastArrays
@@ -13,10 +14,14 @@ package struct LedgerEntry: Sendable {
     ///   - forecast: Values and quantiles; they are stored in single precision.
     ///   - series: Whose forecast it is.
     ///   - model: The stored model that made it.
+    ///   - intervals: How wide they are.
     /// - Throws: `StoreError.forecastUnusable`.
-    package init(_ forecast: Forecast, series: SeriesID, model: ModelID) throws {
+    package init(
+        _ forecast: Forecast, series: SeriesID, model: ModelID, intervals: IntervalMethod = .split
+    ) throws {
         self.series = series
         self.model = model
+        self.intervals = intervals
         dataUntil = forecast.dataUntil
         start = forecast.grid.start
         arrays = try ForecastArrays(forecast)
@@ -80,7 +85,8 @@ extension ForecastLedger {
                     \(entries.flatMap(\.arrays.quantiles))::real[] AS quantiles),
             written AS (
                 INSERT INTO systole.forecast (series_id, model_id, family, model_version, data_until,
-                    start_at, step_us, value, levels, quantiles, job_id, lease_no)
+                    start_at, step_us, value, levels, quantiles, interval_method, achieved_80,
+                    achieved_95, job_id, lease_no)
                 SELECT u.series_id, m.model_id, m.family, m.version,
                     systole.instant_at('1970-01-01 00:00:00+00', u.data_until, 1),
                     systole.instant_at('1970-01-01 00:00:00+00', u.start_at, 1), u.step_us,
@@ -89,6 +95,7 @@ extension ForecastLedger {
                     \(shape.levels)::real[],
                     g.quantiles[(u.place - 1) * \(quantileCount)::integer + 1
                         : u.place * \(quantileCount)::integer],
+                    u.interval_method, c.achieved_80, c.achieved_95,
                     \(run.jobID)::bigint, \(run.leaseNumber)::bigint
                 FROM given AS g
                 CROSS JOIN unnest(
@@ -96,9 +103,12 @@ extension ForecastLedger {
                     \(entries.map(\.model.number))::bigint[],
                     \(entries.map(\.dataUntil.microseconds))::bigint[],
                     \(entries.map(\.start.microseconds))::bigint[],
-                    \(entries.map(\.arrays.stepMicroseconds))::bigint[]
-                ) WITH ORDINALITY AS u (series_id, model_id, data_until, start_at, step_us, place)
+                    \(entries.map(\.arrays.stepMicroseconds))::bigint[],
+                    \(entries.map(\.intervals.rawValue))::text[]
+                ) WITH ORDINALITY AS u (
+                    series_id, model_id, data_until, start_at, step_us, interval_method, place)
                 JOIN systole.model AS m ON m.model_id = u.model_id
+                CROSS JOIN LATERAL systole.achieved_coverage(u.series_id, u.model_id) AS c
                 ON CONFLICT ON CONSTRAINT forecast_once_per_job DO NOTHING
                 RETURNING forecast_id, series_id, model_id, data_until, start_at, end_at),
             due AS (

@@ -13,6 +13,14 @@ package struct ForecastRun: Sendable {
     package let run: JobRun?
 }
 
+/// How wide the intervals of a forecast are.
+package enum IntervalMethod: String, Sendable {
+    /// As at the fit.
+    case split
+    /// Wider or narrower by what became of those that the model issued before.
+    case adaptive
+}
+
 /// The forecasts that were issued: added to, never changed.
 package enum ForecastLedger {
     /// The most steps of one forecast.
@@ -24,14 +32,15 @@ package enum ForecastLedger {
     ///   - forecast: Values and quantiles; they are stored in single precision.
     ///   - series: Whose forecast it is.
     ///   - model: The stored model that made it.
+    ///   - intervals: How wide they are.
     ///   - run: The job run that made it; nil outside a job.
     ///   - db: The transaction, in which a job also completes and tells of it.
     /// - Returns: The number of the forecast.
     /// - Throws: `StoreError.forecastUnusable`, `.forecastExists` or `.unknownModel`.
     @discardableResult
     package static func write(
-        _ forecast: Forecast, series: SeriesID, model: ModelID, run: JobRun? = nil,
-        in db: borrowing Session
+        _ forecast: Forecast, series: SeriesID, model: ModelID, intervals: IntervalMethod = .split,
+        run: JobRun? = nil, in db: borrowing Session
     ) throws -> Int64 {
         let arrays = try ForecastArrays(forecast)
         // Where truth has arrived meanwhile, or had long been there, nothing else would say so: the
@@ -43,12 +52,15 @@ package enum ForecastLedger {
                 WHERE series_id = \(series) FOR UPDATE),
             written AS (
             INSERT INTO systole.forecast (series_id, model_id, family, model_version, data_until,
-                start_at, step_us, value, levels, quantiles, job_id, lease_no)
+                start_at, step_us, value, levels, quantiles, interval_method, achieved_80,
+                achieved_95, job_id, lease_no)
             SELECT \(series), m.model_id, m.family, m.version, \(forecast.dataUntil),
                 \(forecast.grid.start), \(arrays.stepMicroseconds), \(arrays.values)::real[],
-                \(arrays.levels)::real[], \(arrays.quantiles)::real[], \(run?.jobID)::bigint,
-                \(run?.leaseNumber)::bigint
-            FROM systole.model AS m WHERE m.model_id = \(model)
+                \(arrays.levels)::real[], \(arrays.quantiles)::real[], \(intervals.rawValue),
+                c.achieved_80, c.achieved_95, \(run?.jobID)::bigint, \(run?.leaseNumber)::bigint
+            FROM systole.model AS m
+            CROSS JOIN LATERAL systole.achieved_coverage(\(series), m.model_id) AS c
+            WHERE m.model_id = \(model)
             ON CONFLICT ON CONSTRAINT forecast_once_per_job DO NOTHING
             RETURNING forecast_id, series_id, start_at, end_at),
             due AS (

@@ -87,6 +87,7 @@ struct ForecastPlan: Sendable {
     struct Member: Sendable {
         let series: StoredSeries
         let model: ModelID
+        let widening: IntervalWidening
     }
 
     private struct Key: Hashable {
@@ -109,6 +110,10 @@ struct ForecastPlan: Sendable {
             uniqueKeysWithValues: try ModelStore.live(arguments.seriesIDs, in: db)
                 .map { ($0.series, $0) })
         outcome.unknown = arguments.seriesIDs.count - all.count
+        // A backfill knows nothing of what came true later.
+        let sums =
+            try arguments.asOf == nil
+            ? CoverageStore.sums(of: live.values.map { ($0.series, $0.id) }, in: db) : [:]
         var members: [Key: [Member]] = [:]
         for series in all {
             guard let step = series.stepMicroseconds else {
@@ -121,7 +126,9 @@ struct ForecastPlan: Sendable {
             }
             let steps = Int((arguments.horizonMicroseconds - 1) / step + 1)
             let key = Key(weightsOf: model.weightsOf, steps: steps, isShared: model.isShared)
-            members[key, default: []].append(Member(series: series, model: model.id))
+            let widening = IntervalWidening(sums[series.id])
+            members[key, default: []].append(
+                Member(series: series, model: model.id, widening: widening))
         }
         var pipelines: [ModelID: FittedPipeline] = [:]
         for (key, members) in members {
@@ -202,12 +209,13 @@ struct ForecastOutcome: Sendable {
             known.append(history)
         }
         let forecasts = group.pipeline.forecasts(
-            of: known, steps: group.steps, scale: group.scale)
+            of: known, steps: group.steps, scale: group.scale, widenings: members.map(\.widening))
         for (member, forecast) in zip(members, forecasts) {
             do {
                 entries.append(
                     try LedgerEntry(
-                        try forecast.get(), series: member.series.id, model: member.model))
+                        try forecast.get(), series: member.series.id, model: member.model,
+                        intervals: member.widening.method))
             } catch {
                 fail(member.series, JobFailure(error).message)
             }

@@ -68,19 +68,28 @@ package struct IssueForecast: JobHandler {
         by lease: Lease
     ) async throws -> Effects {
         let pipeline = try FittedPipeline(decoding: live.weights)
-        let history = try await pool.transaction { db in
-            try SeriesStore.loadLatest(
-                series.id, count: pipeline.task.lag, until: arguments.asOf, in: db)
+        let model = live.record.id
+        let (history, widening) = try await pool.transaction { db in
+            // A backfill knows nothing of what came true later.
+            let sums =
+                try arguments.asOf == nil
+                ? CoverageStore.sums(of: [(series.id, model)], in: db)[series.id] : nil
+            return (
+                try SeriesStore.loadLatest(
+                    series.id, count: pipeline.task.lag, until: arguments.asOf, in: db),
+                IntervalWidening(sums)
+            )
         }
         guard let history else { throw PermanentJobError("the series has no observation") }
         let forecast = try await Permanent.run { _ in
             try pipeline.forecasts(
                 of: [history], steps: arguments.steps,
-                scale: live.record.sharedFrom == nil ? .fitted : .window)[0].get()
+                scale: live.record.sharedFrom == nil ? .fitted : .window,
+                widenings: [widening])[0].get()
         }
-        let model = live.record.id
         return { db in
-            try Self.issue(forecast, of: series, by: model, lease, in: db)
+            try Self.issue(
+                forecast, of: series, by: model, intervals: widening.method, lease, in: db)
         }
     }
 
@@ -125,11 +134,12 @@ package struct IssueForecast: JobHandler {
 
     /// Writes the run and its event.
     private static func issue(
-        _ forecast: Forecast, of series: StoredSeries, by model: ModelID, _ lease: Lease,
-        in db: borrowing Session
+        _ forecast: Forecast, of series: StoredSeries, by model: ModelID,
+        intervals: IntervalMethod = .split, _ lease: Lease, in db: borrowing Session
     ) throws {
         let id = try ForecastLedger.write(
-            forecast, series: series.id, model: model, run: JobRun(lease), in: db)
+            forecast, series: series.id, model: model, intervals: intervals, run: JobRun(lease),
+            in: db)
         let event = CompletionEvent(
             seriesID: series.id.number, series: series.key, forecastID: id,
             modelID: model.number, dataUntil: forecast.dataUntil.description,

@@ -6,6 +6,19 @@ import Testing
 @testable import Store
 
 @Suite struct ForecastLedgerTests {
+    @Test func `ranges of steps are the same here and in SQL`() async throws {
+        try await withTestDatabase { database in
+            let rows = try await database.pool.run(
+                """
+                SELECT DISTINCT lower(b)::integer AS first, upper(b)::integer - 1 AS last
+                FROM generate_series(1, 10000) s, systole.horizon_bucket(s) AS b ORDER BY 1
+                """)
+            let found = try rows.map { (try $0.int("first"), try $0.int("last")) }
+            #expect(found.map(\.0) == HorizonRange.all.map(\.first))
+            #expect(found.map(\.1) == HorizonRange.all.map(\.last))
+        }
+    }
+
     @Test func `a forecast comes back in single precision`() async throws {
         try await withTestDatabase { database in
             let forecast = Forecast(

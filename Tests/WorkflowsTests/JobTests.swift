@@ -67,6 +67,61 @@ import Testing
         }
     }
 
+    /// The width of the 80 % interval of the newest run at its second step, and what it says of itself.
+    private func newest(_ pool: Pool) async throws -> (
+        width: Double, method: String?, share: Double?
+    ) {
+        let row = try await pool.run(
+            """
+            SELECT p.upper_80 - p.lower_80 AS width, f.interval_method, f.achieved_80
+            FROM systole.forecasts f JOIN systole.forecast_points p USING (forecast_id)
+            WHERE p.step = 2 ORDER BY f.forecast_id DESC LIMIT 1
+            """
+        ).only()
+        return (
+            try row.double("width"), try row.optionalText("interval_method"),
+            try row.optionalDouble("achieved_80")
+        )
+    }
+
+    @Test func `intervals that missed are issued wider, and say how often they were right`()
+        async throws
+    {
+        try await withTestDatabase { database in
+            let pool = database.pool
+            let series = try await Plant.storeWave(hours: 800, on: pool)
+            let forecast = IssueForecast(pool: pool, environment: Plant.environment)
+            let request: SQL =
+                "SELECT systole.request_forecast('plant.wave', horizon => '12 hours')"
+            try await Plant.perform(forecast, enqueue: request, on: pool)
+            let first = try await newest(pool)
+            #expect(first.method == "split" && first.share == nil)
+            // Truth far from what was forecast, over and over.
+            var end = Plant.end
+            for _ in 0..<6 {
+                let rows = (1...12).map { hour in
+                    Observation(at: end + .seconds(3600 * hour), value: hour % 2 == 0 ? 60 : -20)
+                }
+                end = end + .seconds(12 * 3600)
+                try await pool.transaction { db in
+                    _ = try SeriesStore.append(rows, to: series, in: db)
+                    try db.run("SELECT systole.score_accuracy()")
+                }
+                try await Plant.perform(forecast, enqueue: request, on: pool)
+            }
+            let last = try await newest(pool)
+            #expect(last.method == "adaptive")
+            #expect(try #require(last.share) < 0.5)
+            #expect(last.width > first.width * 1.1, "\(first.width), then \(last.width)")
+            let achieved = try await pool.run(
+                """
+                SELECT nominal, achieved, points FROM systole.coverage
+                WHERE series = 'plant.wave' AND from_step = 2 AND nominal = 0.8
+                """)
+            #expect(try achieved.only().int("points") == 30)
+        }
+    }
+
     @Test func `a series that is too short fails for good, with the rows it needs`() async throws {
         try await withTestDatabase { database in
             let pool = database.pool
