@@ -7,9 +7,9 @@ SET LOCAL lock_timeout = '2s';
 -- ---------------------------------------------------------------------------------------------------
 
 -- The claim and the completion of 0007 in fewer statements: what they cost at a small batch is their number, and at any batch
--- their commit. The history gets no column that it does not take, and leases are matched as before. One look tells whether the worker lives, what is due, and where the ready jobs of each kind begin. Where one
--- kind has ready jobs and no limit, its first n are locked and updated by their place in the table; a job that somebody
--- changes in that very moment stays for the next claim.
+-- their commit. Leases are matched as before. One look tells whether the worker lives, what is due, and where the ready jobs
+-- of each kind begin. Where one kind has ready jobs and no limit, its first n are locked and updated by their place in the
+-- table; a job that somebody changes in that very moment stays for the next claim.
 CREATE FUNCTION systole.complete_and_claim(
     worker uuid, kinds text[], n integer, job_ids bigint[] DEFAULT '{}', lease_nos bigint[] DEFAULT '{}')
 RETURNS TABLE (job_id bigint, lease_no bigint, kind text, args jsonb, attempt integer,
@@ -66,7 +66,7 @@ BEGIN
             FROM unnest(job_ids, lease_nos) AS l(job_id, lease_no) WHERE l.job_id <> ALL (completed);
         END IF;
     END IF;
-    IF n < 1 THEN
+    IF n IS NULL OR n < 1 THEN
         RETURN;
     END IF;
     since := clock_timestamp();
