@@ -127,14 +127,17 @@ enum ForecastsByLabels {
             """
             SELECT systole.ensure_partitions(\(end) - interval '1 year', \(end) + interval '1 hour')
             """)
-        try await database.pool.run(
-            """
-            INSERT INTO systole.observation (series_id, at, value)
-            SELECT s.series_id, \(end) - h * interval '1 hour',
-                (s.series_id % 97 + 1) * (10 + 3 * sin(h * pi() / 12 + s.series_id) + random())
-            FROM systole.series s, generate_series(0, \(lag)::integer - 1 + (s.series_id % 73)::integer) h
-            ORDER BY 1, 2
-            """)
+        // In parts, each well within the time that a statement may take.
+        for part in 0..<(count / portion) {
+            try await database.pool.run(
+                """
+                INSERT INTO systole.observation (series_id, at, value)
+                SELECT s.series_id, \(end) - h * interval '1 hour',
+                    (s.series_id % 97 + 1) * (10 + 3 * sin(h * pi() / 12 + s.series_id) + random())
+                FROM systole.series s, generate_series(0, \(lag)::integer - 1 + (s.series_id % 73)::integer) h
+                WHERE s.labels = jsonb_build_object('portion', \(part)::integer) ORDER BY 1, 2
+                """)
+        }
         try await database.pool.run(
             """
             INSERT INTO systole.accuracy_state (series_id, counted_until)
