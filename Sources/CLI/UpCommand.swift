@@ -13,7 +13,8 @@ struct UpCommand: AsyncParsableCommand {
         discussion: """
             Without DATABASE_URL a private PostgreSQL is made in .systole/ and survives restarts.
             Workers are processes of their own, so that a training takes down nobody but itself;
-            one that dies is started again. Ctrl-C stops everything in order.
+            one that dies is started again. In the private database each works as the role that may
+            do its part and nothing else. Ctrl-C stops everything in order.
 
             Example:
               systole up
@@ -26,7 +27,7 @@ struct UpCommand: AsyncParsableCommand {
         LogFormat.start(level: configuration.logLevel)
         if let external = try Database.external(configuration) {
             print("database: \(external)")
-            return try await work(configuration, on: external)
+            return try await work(configuration, on: external, isPrivate: false)
         }
         let cluster = try PrivateCluster(folder: configuration.folder)
         let server = try await cluster.start()
@@ -34,7 +35,7 @@ struct UpCommand: AsyncParsableCommand {
         print("connect: \(cluster.psqlCommand)")
         Terminal.flush()
         do {
-            try await work(configuration, on: server)
+            try await work(configuration, on: server, isPrivate: true)
         } catch {
             await cluster.stop()
             throw error
@@ -45,7 +46,7 @@ struct UpCommand: AsyncParsableCommand {
 
     /// Migrates, then runs the workers until a signal says stop.
     private func work(
-        _ configuration: Configuration, on server: ConnectionConfiguration
+        _ configuration: Configuration, on server: ConnectionConfiguration, isPrivate: Bool
     ) async throws {
         let connection = try await Connection.open(server)
         do {
@@ -57,12 +58,15 @@ struct UpCommand: AsyncParsableCommand {
             throw error
         }
         await connection.close()
-        let children = Self.roles.map { roles in
-            ChildProcess(
-                name: roles, arguments: ["work", "--role", roles, "--with-parent"] + passedOn,
+        let children = Self.parts.map { part in
+            let role = isPrivate && part.canBeRole(server) ? ["--role-name", part.role] : []
+            return ChildProcess(
+                name: part.work,
+                arguments: ["work", "--role", part.work, "--with-parent"] + role + passedOn,
                 logger: Logger(label: "systole.up"))
         }
-        let announcement = Announcement(server: server, children: children)
+        let workers = zip(Self.parts, children).filter(\.0.hasJobs).map(\.1)
+        let announcement = Announcement(server: server, children: workers)
         let group = ServiceGroup(
             configuration: .init(
                 services: (children as [any Service] + [announcement]).map {
@@ -72,8 +76,28 @@ struct UpCommand: AsyncParsableCommand {
         try await group.run()
     }
 
-    /// One process for each: training is kept apart.
-    private static let roles = ["ingest,forecast,classify,notify,schedule", "train"]
+    /// A process of its own.
+    private struct Part {
+        /// What it does, as `work --role` takes it.
+        let work: String
+        /// Who may do that, and nothing else.
+        let role: String
+        /// Whether it is a worker of jobs, which makes itself known.
+        var hasJobs = true
+
+        /// A private server asks for a password where there is no socket to see who asks.
+        func canBeRole(_ server: ConnectionConfiguration) -> Bool {
+            server["host"]?.hasPrefix("/") ?? false
+        }
+    }
+
+    /// Training is kept apart from the rest, and what pulls data in from what sends webhooks out.
+    private static let parts = [
+        Part(work: "forecast,classify,schedule", role: "systole_worker"),
+        Part(work: "train", role: "systole_worker"),
+        Part(work: "ingest", role: "systole_ingest"),
+        Part(work: "notify", role: "systole_notify", hasJobs: false),
+    ]
 
     /// The flags that the workers need too.
     private var passedOn: [String] {
@@ -85,7 +109,7 @@ struct UpCommand: AsyncParsableCommand {
     }
 }
 
-/// Says `ready` once every worker process has made itself known in the database.
+/// Says `ready` once every process with jobs has made itself known in the database.
 private struct Announcement: Service {
     let server: ConnectionConfiguration
     let children: [ChildProcess]

@@ -27,6 +27,8 @@ struct WorkCommand: AsyncParsableCommand {
         help: "Roles, separated by commas: ingest, forecast, classify, train, notify, schedule.")
     var role: String
     @Flag(help: .hidden) var withParent = false
+    /// The database role to work as, where it asks for no password.
+    @Option(help: .hidden) var roleName: String?
     @OptionGroup var database: DatabaseOptions
 
     /// What a process can be for.
@@ -65,7 +67,8 @@ struct WorkCommand: AsyncParsableCommand {
 
     func run() async throws {
         let configuration = try database.resolved()
-        let server = try Database.server(configuration)
+        var server = try Database.server(configuration)
+        if let roleName { server["user"] = roleName }
         try await Database.requireSchema(of: configuration, on: server)
         LogFormat.start(level: configuration.logLevel)
         if withParent { Lifeline.hold() }

@@ -1,35 +1,32 @@
-import Logging
 import Postgres
 import Synchronization
 
-/// Completes runs without effects many at a time: while one batch is on its way, the next gathers.
+/// Runs without effects that are done, until one statement completes many of them.
 final class Completer: Sendable {
-    private struct Waiting {
+    /// A run whose handler is done, and who waits to hear that it is completed.
+    struct Waiting {
         let lease: Lease
-        let continuation: CheckedContinuation<Bool, Never>
+        fileprivate let continuation: CheckedContinuation<Bool, Never>
     }
 
     private struct State {
         var waiting: [Waiting] = []
+        var since: ContinuousClock.Instant?
         var isClosed = false
     }
 
     /// How many runs one statement completes.
     static let batchMaximum = 500
 
-    private let pool: Pool
-    private let attemptsMaximum: Int
-    private let logger: Logger
-    private let bell = Bell()
+    private let bell: Bell
     private let state = Mutex(State())
 
-    init(pool: Pool, attemptsMaximum: Int, logger: Logger) {
-        self.pool = pool
-        self.attemptsMaximum = attemptsMaximum
-        self.logger = logger
+    /// - Parameter bell: Rung when a run waits.
+    init(bell: Bell) {
+        self.bell = bell
     }
 
-    /// Completes a run with the next batch.
+    /// Waits until a run is completed with others.
     ///
     /// - Returns: Whether it was completed; otherwise it had lost its lease, or nobody knows.
     func complete(_ lease: Lease) async -> Bool {
@@ -37,6 +34,7 @@ final class Completer: Sendable {
             let isClosed = state.withLock { state in
                 if !state.isClosed {
                     state.waiting.append(Waiting(lease: lease, continuation: continuation))
+                    if state.since == nil { state.since = .now }
                 }
                 return state.isClosed
             }
@@ -44,48 +42,40 @@ final class Completer: Sendable {
         }
     }
 
-    /// Flushes batches until its task is cancelled.
-    func run() async {
-        while !Task.isCancelled {
-            let batch = take()
-            if batch.isEmpty {
-                await bell.wait(atMost: .seconds(60))
-            } else {
-                let completed = await flush(batch.map(\.lease))
-                for waiting in batch {
-                    waiting.continuation.resume(returning: completed.contains(waiting.lease.jobID))
-                }
-            }
+    /// How many runs wait, and since when the first of them does.
+    var waiting: (count: Int, since: ContinuousClock.Instant?) {
+        state.withLock { ($0.waiting.count, $0.since) }
+    }
+
+    /// Takes the runs that one statement will complete.
+    func take() -> [Waiting] {
+        state.withLock { state in
+            let batch = Array(state.waiting.prefix(Self.batchMaximum))
+            state.waiting.removeFirst(batch.count)
+            if state.waiting.isEmpty { state.since = nil }
+            return batch
         }
+    }
+
+    /// Tells those who wait how it went.
+    ///
+    /// - Parameters:
+    ///   - batch: What was taken.
+    ///   - isCompleted: Whether the run of a job was completed.
+    func settle(_ batch: [Waiting], _ isCompleted: (Int64) -> Bool) {
+        for waiting in batch {
+            waiting.continuation.resume(returning: isCompleted(waiting.lease.jobID))
+        }
+    }
+
+    /// Completes nothing any more.
+    func close() {
         let rest = state.withLock { state in
             state.isClosed = true
             defer { state.waiting = [] }
             return state.waiting
         }
-        for waiting in rest { waiting.continuation.resume(returning: false) }
-    }
-
-    private func take() -> [Waiting] {
-        state.withLock { state in
-            let batch = Array(state.waiting.prefix(Self.batchMaximum))
-            state.waiting.removeFirst(batch.count)
-            return batch
-        }
-    }
-
-    private func flush(_ leases: [Lease]) async -> Set<Int64> {
-        do {
-            return try await retrying(attemptsMaximum) { [pool] in
-                try await pool.withConnection { connection in
-                    try await connection.withSession { db in try JobQueue().complete(leases, db) }
-                }
-            }
-        } catch {
-            // The deadline, or the rescue of this worker's runs, hands them out again.
-            logger.error(
-                "completing \(leases.count) runs failed", metadata: ["error": "\(error)"])
-            return []
-        }
+        settle(rest) { _ in false }
     }
 }
 

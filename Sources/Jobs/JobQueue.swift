@@ -88,24 +88,47 @@ package struct JobQueue: Sendable {
     package func claim(
         worker: UUID, kinds: [String], count: Int, _ db: borrowing Session
     ) throws(PostgresError) -> [Lease] {
-        let rows = try db.run(
+        try completeAndClaim([], worker: worker, kinds: kinds, count: count, db).claimed
+    }
+
+    /// Completes runs that have no effects and hands the worker its next ones, in one statement.
+    ///
+    /// - Parameters:
+    ///   - done: The runs to complete.
+    ///   - worker: Who asks.
+    ///   - kinds: What it can do.
+    ///   - count: How many new runs it takes at most; none are claimed where it is 0.
+    ///   - db: A session outside a transaction, so that both are committed at once.
+    /// - Returns: The new runs, and the jobs among `done` that were not completed, since their runs
+    ///   had lost their lease.
+    /// - Throws: What the database refused; nothing is completed and claimed then.
+    package func completeAndClaim(
+        _ done: [Lease], worker: UUID, kinds: [String], count: Int, _ db: borrowing Session
+    ) throws(PostgresError) -> (claimed: [Lease], lost: Set<Int64>) {
+        let rows = try db.runPrepared(
             """
             SELECT job_id, lease_no, kind, args, attempt, attempts_maximum,
                 (extract(epoch FROM time_limit) * 1000)::bigint AS limit_ms
-            FROM systole.claim_jobs(\(worker.uuidString)::uuid, \(kinds)::text[], \(count)::integer)
+            FROM systole.complete_and_claim(\(worker.uuidString)::uuid, \(kinds)::text[],
+                \(count)::integer, \(done.map(\.jobID))::bigint[], \(done.map(\.number))::bigint[])
             """)
-        var leases: [Lease] = []
-        leases.reserveCapacity(rows.count)
+        var claimed: [Lease] = []
+        var lost: Set<Int64> = []
+        claimed.reserveCapacity(rows.count)
         for row in rows {
-            leases.append(
+            let jobID = try row.int64("job_id")
+            guard let kind = try row.optionalText("kind") else {
+                lost.insert(jobID)
+                continue
+            }
+            claimed.append(
                 Lease(
-                    jobID: try row.int64("job_id"), number: try row.int64("lease_no"),
-                    kind: try row.text("kind"), arguments: try row.text("args"),
-                    attempt: try row.int("attempt"),
+                    jobID: jobID, number: try row.int64("lease_no"), kind: kind,
+                    arguments: try row.text("args"), attempt: try row.int("attempt"),
                     attemptsMaximum: try row.int("attempts_maximum"),
                     timeLimit: .milliseconds(try row.int64("limit_ms"))))
         }
-        return leases
+        return (claimed, lost)
     }
 
     /// Completes a run, in the transaction that stores its effects.
@@ -137,7 +160,7 @@ package struct JobQueue: Sendable {
     package func complete(
         _ leases: [Lease], _ db: borrowing Session
     ) throws(PostgresError) -> Set<Int64> {
-        let rows = try db.run(
+        let rows = try db.runPrepared(
             """
             SELECT systole.complete_jobs(\(leases.map(\.jobID))::bigint[],
                 \(leases.map(\.number))::bigint[]) AS completed

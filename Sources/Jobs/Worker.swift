@@ -18,12 +18,12 @@ package final class Worker: Service {
     let queue = JobQueue()
     let registry = RunRegistry()
     let completer: Completer
-    private let heart: Heart
+    let heart: Heart
     private let isDraining = Mutex(false)
-    /// Rung when jobs may have become ready.
-    private let news = Bell()
-    /// Rung when a slot has become free.
-    private let room = Bell()
+    /// Set when jobs may have become ready, until the queue is looked at.
+    private let hasNews = Mutex(false)
+    /// Rung when there may be something to do: news, a run that is done, a free slot, a drain.
+    let bell = Bell()
 
     /// - Parameters:
     ///   - identity: Who this worker is; its id is new for every process start.
@@ -44,8 +44,7 @@ package final class Worker: Service {
         self.options = options
         self.pool = pool
         self.logger = logger
-        completer = Completer(
-            pool: pool, attemptsMaximum: options.storeAttemptsMaximum, logger: logger)
+        completer = Completer(bell: bell)
         heart = Heart(
             identity, kinds: self.handlers.keys.sorted(), options: options,
             configuration: pool.configuration, registry: registry, logger: logger)
@@ -60,16 +59,15 @@ package final class Worker: Service {
         }
         let listener = Listener(
             kinds: Set(handlers.keys), configuration: pool.configuration, logger: logger,
-            onWork: { [news] in news.ring() }, onCancel: { [heart] in heart.beatNow() })
+            onWork: { [weak self] in self?.hearNews() }, onCancel: { [heart] in heart.beatNow() })
         await withGracefulShutdownHandler {
             await withTaskGroup(of: Void.self) { group in
                 group.addTask { await listener.run() }
-                group.addTask { [completer] in await completer.run() }
                 async let beating: Void = heart.run()
                 await heart.waitForFirstBeat()
                 await work()
                 heart.stop()
-                // The heart ends by itself once it has said goodbye; the other two go on for ever.
+                // The heart ends by itself once it has said goodbye; the listener goes on for ever.
                 await beating
                 group.cancelAll()
             }
@@ -81,82 +79,21 @@ package final class Worker: Service {
     /// Asks the worker to stop gracefully.
     package func drain() {
         isDraining.withLock { $0 = true }
-        news.ring()
-        room.ring()
+        bell.ring()
     }
 
-    private var mustStop: Bool { isDraining.withLock { $0 } || Task.isCancelled }
+    var mustStop: Bool { isDraining.withLock { $0 } || Task.isCancelled }
 
-    // MARK: - Claiming
-
-    private func work() async {
-        var isTroubled = false
-        await withDiscardingTaskGroup { group in
-            while !mustStop {
-                let free = options.slots - registry.count
-                guard free > 0 else {
-                    await room.wait(atMost: options.pollInterval)
-                    continue
-                }
-                let asked = min(free, options.claimMaximum)
-                let leases = await claim(asked, &isTroubled)
-                for lease in leases {
-                    let control = registry.add(lease)
-                    group.addTask {
-                        await self.perform(lease, control)
-                        self.registry.remove(lease)
-                        self.room.ring()
-                    }
-                }
-                if leases.count < asked { await news.wait(atMost: jitteredPoll) }
-            }
-            await finishOrGiveBack()
-        }
+    private func hearNews() {
+        hasNews.withLock { $0 = true }
+        bell.ring()
     }
 
-    /// Claims up to `count` jobs; none if that fails, which is logged when it begins and when it ends.
-    private func claim(_ count: Int, _ isTroubled: inout Bool) async -> [Lease] {
-        do {
-            let kinds = Array(handlers.keys)
-            let leases = try await pool.withConnection { [queue, identity] connection in
-                try await connection.withSession { db in
-                    try queue.claim(worker: identity.id, kinds: kinds, count: count, db)
-                }
-            }
-            if isTroubled { logger.notice("claiming jobs works again") }
-            isTroubled = false
-            return leases
-        } catch {
-            if !isTroubled, !Task.isCancelled {
-                logger.warning("claiming jobs failed", metadata: ["error": "\(error)"])
-            }
-            isTroubled = true
-            return []
+    /// Whether there was news since this was last asked.
+    func takeNews() -> Bool {
+        hasNews.withLock { news in
+            defer { news = false }
+            return news
         }
-    }
-
-    /// Different for every worker, so that they do not stampede.
-    private var jitteredPoll: Duration {
-        let share = Double(identity.id.uuid.15) / 255
-        return options.pollInterval * (0.8 + 0.4 * share)
-    }
-
-    // MARK: - Draining
-
-    private func finishOrGiveBack() async {
-        do {
-            try await pool.run("SELECT systole.drain_worker(\(identity.id.uuidString)::uuid)")
-        } catch {
-            logger.warning("announcing the drain failed", metadata: ["error": "\(error)"])
-        }
-        let end = ContinuousClock.now.advanced(by: options.drainMaximum)
-        while registry.count > 0, !Task.isCancelled, ContinuousClock.now < end {
-            await room.wait(atMost: ContinuousClock.now.duration(to: end))
-        }
-        guard registry.count > 0 else { return }
-        logger.notice("giving back \(registry.count) unfinished runs")
-        registry.stopAll(.draining)
-        // Gives everything back at once: a handler that does not listen holds up the process, not the job.
-        heart.stop()
     }
 }

@@ -8,6 +8,8 @@ import Glibc
 @safe final class Link: @unchecked Sendable {
     let connection: OpaquePointer
     let canceller: Canceller
+    /// What this connection does with statements that are run again and again.
+    var prepared = PreparedStatements()
 
     /// Connects and applies the settings of the session; blocks.
     ///

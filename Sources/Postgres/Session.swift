@@ -26,6 +26,22 @@ package struct Session: ~Copyable {
         return try link.execute(sql, format: format)
     }
 
+    /// Runs a statement that is run again and again: planned once on this connection, where the server
+    /// keeps it.
+    ///
+    /// - Parameters:
+    ///   - sql: The statement; only its bound values change from run to run.
+    ///   - format: How the server sends the result.
+    /// - Returns: Its rows, or none.
+    /// - Throws: What the server refused; 57014 if the task was cancelled.
+    @discardableResult
+    package borrowing func runPrepared(
+        _ sql: SQL, format: ResultFormat = .text
+    ) throws(PostgresError) -> Rows {
+        try link.canceller.check(token)
+        return try link.executePrepared(sql, format: format)
+    }
+
     /// Whether a transaction is open and no statement in it has failed.
     package borrowing func isInTransaction() -> Bool { link.isInTransaction }
 

@@ -113,6 +113,7 @@ enum JobArguments {
         }
     }
 
+    /// Every argument that there is; what a job of one kind has no use for it leaves alone.
     fileprivate enum Key: String, CodingKey {
         case seriesID = "series_id"
         case seriesIDs = "series_ids"
@@ -128,13 +129,52 @@ enum JobArguments {
     ///   - type: What is expected.
     ///   - lease: The job.
     /// - Returns: The arguments.
-    /// - Throws: `PermanentJobError` where they are something else; no retry mends that.
+    /// - Throws: `NewerArgument` where one has a name that no argument has; `PermanentJobError` where
+    ///   they are something else, which no retry mends.
     static func decode<T: Decodable>(_ type: T.Type, of lease: Lease) throws -> T {
+        let data = Data(lease.arguments.utf8)
+        if let names = try? JSONDecoder().decode(Names.self, from: data),
+            let stranger = names.all.sorted().first(where: { Key(stringValue: $0) == nil })
+        {
+            throw NewerArgument(kind: lease.kind, name: stranger)
+        }
         do {
-            return try JSONDecoder().decode(type, from: Data(lease.arguments.utf8))
+            return try JSONDecoder().decode(type, from: data)
         } catch {
             throw PermanentJobError("the arguments of this \(lease.kind) job are not understood")
         }
+    }
+
+    /// An argument that this version does not know. It may change what is asked for, so that the job
+    /// is left to a worker that does; until one takes it, it is tried again.
+    struct NewerArgument: Error, Equatable, CustomStringConvertible {
+        let kind: String
+        let name: String
+
+        var description: String {
+            // A name is quoted only where it is one: anything else might be a value.
+            let isName =
+                name.count <= 40 && name.allSatisfy { $0 == "_" || ("a"..."z").contains($0) }
+            return
+                "this \(kind) job has \(isName ? "the argument \(name)" : "an argument"), which this "
+                + "version does not know: a newer worker must do it"
+        }
+    }
+
+    /// The names that an object has.
+    private struct Names: Decodable {
+        let all: [String]
+
+        init(from decoder: any Decoder) throws {
+            all = try decoder.container(keyedBy: AnyKey.self).allKeys.map(\.stringValue)
+        }
+    }
+
+    private struct AnyKey: CodingKey {
+        let stringValue: String
+        var intValue: Int? { nil }
+        init(stringValue: String) { self.stringValue = stringValue }
+        init?(intValue: Int) { nil }
     }
 }
 

@@ -67,10 +67,41 @@ private struct Service {
         let migrations = Executable.package.appending(path: "migrations").path
         let doctor = try Executable.run(["doctor", "--migrations", migrations], in: folder)
         #expect(doctor.status == 0, "\(doctor.output)")
-        #expect(doctor.output.contains("workers: 2 run"))
+        #expect(doctor.output.contains("workers: 3 run"))
+
+        let server = try #require(try PrivateCluster.running(in: folder.path + "/.systole"))
+        let who = try await roles(at: server)
+        #expect(who.filter { $0.hasPrefix("systole-work/") } == Self.roles)
 
         #expect(await service.stop() == 0)
         #expect(try PrivateCluster.running(in: folder.path + "/.systole") == nil)
+    }
+
+    /// Who works as whom; none of them as the owner of the cluster.
+    private static let roles = [
+        "systole-work/classify+forecast+schedule systole_worker",
+        "systole-work/ingest systole_ingest",
+        "systole-work/notify systole_notify", "systole-work/train systole_worker",
+    ]
+
+    private func roles(at server: ConnectionConfiguration) async throws -> [String] {
+        let connection = try await Connection.open(server)
+        let names = try await connection.withSession { db in
+            for _ in 0..<600 {
+                let names = try db.run(
+                    """
+                    SELECT DISTINCT regexp_replace(application_name, ' .*', '') || ' ' || usename AS line
+                    FROM pg_stat_activity WHERE application_name LIKE 'systole-%' ORDER BY line
+                    """
+                ).allTexts("line")
+                // The notifier says nothing of itself: it is there when it has connected.
+                if names.contains(where: { $0.contains("notify") }) { return names }
+                try db.run("SELECT pg_sleep(0.05)")
+            }
+            return []
+        }
+        await connection.close()
+        return names
     }
 
     @Test func `doctor says what is wrong and ends with 1`() throws {

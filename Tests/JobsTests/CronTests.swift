@@ -200,6 +200,13 @@ import Testing
                 #expect(error?.sqlState == "SY003", "\(cron)")
                 #expect(error?.hint != nil, "\(cron)")
             }
+            for after in ["infinity", "-infinity"] {
+                let error = await #expect(throws: PostgresError.self, "\(after)") {
+                    try await fixture.run(
+                        "SELECT systole.preview_cron('0 0 * * *', 'UTC', 3, \(after)::timestamptz)")
+                }
+                #expect(error?.sqlState == "SY003", "\(after)")
+            }
             for zone in ["Europe/Osloo", "UTC+2", "CEST", "", "posix/UTC", "Oslo", "'; DROP"] {
                 let error = await #expect(throws: PostgresError.self, "\(zone)") {
                     try await fixture.run(

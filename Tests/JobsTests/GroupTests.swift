@@ -72,7 +72,7 @@ import Testing
                 """
                 INSERT INTO systole.series (key, unit, step_us, labels) VALUES
                     ('a.new', 'Cel', 3600000000, '{"site": "a"}'), ('a.silent', 'Cel', NULL, '{"site": "a"}'),
-                    ('b.1', 'Cel', 3600000000, '{"site": "b"}')
+                    ('a.daily', 'Cel', 86400000000, '{"site": "a"}'), ('b.1', 'Cel', 3600000000, '{"site": "b"}')
                 """)
             try await schedule(fixture, site: "a")
             #expect(try await fire(fixture) == "1")
@@ -82,13 +82,14 @@ import Testing
                 ORDER BY turn_us
                 """
             ).allTexts("n")
-            #expect(sizes == ["500", "500", "201", "1", "0"])
+            // The new one shares their model from now on.
+            #expect(sizes == ["500", "500", "202", "1", "0"])
             let selected = try await fixture.value(
                 """
                 SELECT count(DISTINCT id)::text FROM systole.job,
                     jsonb_array_elements(coalesce(args->'series_ids', jsonb_build_array(args->'series_id'))) id
                 """)
-            #expect(selected == "1203")
+            #expect(selected == "1204")
             let fires = try await fixture.run("SELECT decision, jobs FROM systole.schedule_fires")
             #expect(try fires.only().text("decision") == "fired")
             #expect(try fires.only().int("jobs") == 5)
@@ -163,7 +164,7 @@ import Testing
         ("request_forecasts('{\"site\": \"z\"}', '1 day')", "SY028"),
         ("request_forecasts('{}', '-1 day')", "SY002"),
         ("share_model(99, '{}')", "SY005"),
-        ("share_model(1, '{\"site\": \"z\"}')", "SY028"),
+        ("share_model(1, '{\"site\": \"z\"}')", "SY028"), ("unshare_model('7')", "SY028"),
         ("share_model(1, '{}')", "SY028"),
         ("label_series('nobody', '{}')", "SY001"),
         ("label_series('a.1', '7')", "SY028"),
@@ -178,6 +179,76 @@ import Testing
                 try await fixture.run("SELECT systole.\(raw: call)")
             }
             #expect(error?.sqlState == code, "\(error?.message ?? "")")
+        }
+    }
+
+    @Test func `series that come later get the model of their labels with the next fire`()
+        async throws
+    {
+        try await QueueFixture.with { fixture in
+            try await plant(fixture, site: "a", count: 3)
+            #expect(try await share(fixture, site: "a") == "2")
+            try await schedule(fixture, site: "a")
+            try await fixture.run(
+                """
+                INSERT INTO systole.series (key, unit, step_us, labels) VALUES
+                    ('a.new', 'Cel', 3600000000, '{"site": "a"}'),
+                    ('a.daily', 'Cel', 86400000000, '{"site": "a"}'),
+                    ('b.new', 'Cel', 3600000000, '{"site": "b"}'), ('a.own', 'Cel', 3600000000, '{"site": "a"}')
+                """)
+            try await model(fixture, of: "a.own")
+            #expect(try await fire(fixture) == "1")
+            let shared: SQL =
+                """
+                SELECT series FROM systole.models WHERE shared_from IS NOT NULL AND stage = 'live'
+                ORDER BY series
+                """
+            #expect(try await fixture.run(shared).allTexts("series") == ["a.2", "a.3", "a.new"])
+            let jobs = try await fixture.value(
+                "SELECT max(jsonb_array_length(args->'series_ids'))::text FROM systole.job")
+            #expect(jobs == "4", "the first and those that share its model")
+            #expect(
+                try await fixture.value(
+                    "SELECT labels::text || ' ' || shared_with FROM systole.shared_models")
+                    == #"{"site": "a"} 3"#)
+            let told: SQL = "SELECT count(*)::text FROM systole.outbox WHERE subject = 'a.new'"
+            #expect(try await fixture.value(told) == "1")
+            try await fixture.run("SELECT systole.request_forecasts('{\"site\": \"a\"}', '1 day')")
+            #expect(try await fixture.value(told) == "1")
+            try await expectPromisesKept(fixture)
+        }
+    }
+
+    @Test func `no later series is given a model that is not shared with them any more`()
+        async throws
+    {
+        try await QueueFixture.with { fixture in
+            try await plant(fixture, site: "a", count: 2)
+            #expect(try await share(fixture, site: "a") == "1")
+            let late: SQL =
+                """
+                SELECT count(*)::text FROM systole.models WHERE series LIKE 'a.late%' AND stage = 'live'
+                """
+            for (number, change) in [
+                "SELECT systole.unshare_model('{\"site\": \"a\"}')",
+                "SELECT systole.share_model(1, '{\"site\": \"a\"}', later => false)",
+                "SELECT systole.share_model(1, '{\"site\": \"a\"}')",
+            ].enumerated() {
+                try await fixture.run("\(raw: change)")
+                try await fixture.run(
+                    """
+                    INSERT INTO systole.series (key, unit, step_us, labels) VALUES
+                        (format('a.late%s', \(number)::integer), '', 3600000000, '{"site": "a"}')
+                    """)
+                try await fixture.run(
+                    "SELECT systole.request_forecasts('{\"site\": \"a\"}', '1 day')")
+                // The one that shares from now on takes in those that came before it, too.
+                #expect(try await fixture.value(late) == ["0", "1", "3"][number])
+            }
+            let error = await #expect(throws: PostgresError.self) {
+                try await fixture.run("SELECT systole.unshare_model('{\"site\": \"z\"}')")
+            }
+            #expect(error?.sqlState == "SY028")
         }
     }
 

@@ -227,6 +227,10 @@ import Testing
             "'s', 'work', every => '1 hour', overlap => 'maybe'",
             "'s', 'work', every => '1 hour', end_at => now() - interval '1 day'",
             "'', 'work', every => '1 hour'", "NULL, 'work', every => '1 hour'",
+            "'s', 'work', cron => '0 0 * * *', start_at => 'infinity'",
+            "'s', 'work', every => '1 hour', start_at => 'infinity'",
+            "'s', 'work', every => '1 hour', jitter => '-1 second'",
+            "'s', 'work', every => '1 hour', catchup_window => '-1 second'",
         ]
         try await QueueFixture.with { fixture in
             for arguments in refused {

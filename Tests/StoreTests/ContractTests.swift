@@ -54,6 +54,68 @@ import Testing
         "ensure_partitions", "merge_late_observations",
     ]
 
+    /// What users are promised that they can write; the names of columns and arguments are part of it.
+    private static let promised = [
+        "SELECT systole.schedule_forecast('plant.oil_temp', horizon => '30 days', every => '1 hour')",
+        "SELECT systole.schedule_forecast('plant.oil_temp', horizon => '30 days', cron => '5 * * * *', time_zone => 'Europe/Oslo')",
+        "SELECT systole.request_forecast('plant.oil_temp', horizon => '7 days')",
+        "SELECT at, value, lower_80, upper_80 FROM systole.forecast('plant.oil_temp')",
+        "SELECT series, model_id, issued_at, data_until, step, at FROM systole.forecast('plant.oil_temp')",
+        "SELECT * FROM systole.forecast_as_of('plant.oil_temp', '2026-11-01 12:00+00')",
+        "SELECT * FROM systole.forecast_vs_actual WHERE series = 'plant.oil_temp'",
+        "SELECT series, model_id, from_step, to_step, mase, rmsse, crps, bias, coverage_80, coverage_95, skill FROM systole.accuracy",
+        "SELECT * FROM systole.anomalies WHERE state = 'firing'",
+        "SELECT at, observed, expected, p_value, score FROM systole.anomaly_score('plant.oil_temp', since => now() - interval '1 day')",
+        "SELECT systole.watch('plant.oil_temp', alerts_per_week => 2)",
+        "SELECT systole.add_webhook('https://example.org/hook', events => '{anomaly.opened,anomaly.resolved}')",
+        "SELECT systole.classify_recordings(key_like => 'ward3/%')",
+        "SELECT * FROM systole.ecg_findings WHERE recording = 'ward3/0001' AND positive",
+        "SELECT at, millivolts FROM systole.waveform('ward3/0001', lead => 'II', from_second => 0, to_second => 10)",
+        "SELECT systole.train('plant.oil_temp', family => 'spacetime')",
+        "SELECT * FROM systole.models", "SELECT systole.promote_model(42)",
+        "SELECT * FROM systole.jobs", "SELECT * FROM systole.schedules",
+        "SELECT * FROM systole.next_fires('s', 5)",
+    ]
+
+    /// EXPLAIN resolves every name and asks for every right, and does nothing.
+    @Test func `every line of the contract is there for who calls for users`() async throws {
+        try await withTestDatabase { database in
+            var configuration = database.configuration
+            configuration["user"] = "systole_api"
+            let connection = try await Connection.open(configuration)
+            for line in Self.promised { try await connection.run("EXPLAIN \(raw: line)") }
+            let mayCall = try await connection.run(
+                """
+                SELECT has_function_privilege('systole.forecast_now(text, interval, interval)', 'EXECUTE') AS may
+                """)
+            #expect(try mayCall.only().bool("may"))
+            await connection.close()
+        }
+    }
+
+    @Test func `every column of the views that users read first explains itself`() async throws {
+        try await withTestDatabase { database in
+            let silent = try await database.pool.run(
+                """
+                SELECT c.relname || '.' || a.attname AS name
+                FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0
+                WHERE c.oid = ANY ('{systole.forecast_vs_actual,systole.accuracy,systole.anomalies,
+                    systole.ecg_findings,systole.models,systole.jobs,systole.schedules}'::regclass[])
+                    AND col_description(c.oid, a.attnum) IS NULL
+                    -- What accuracy measures is told with the view.
+                    AND NOT (c.relname = 'accuracy' AND a.atttypid = 'float8'::regtype)
+                """)
+            #expect(try silent.allTexts("name") == [])
+            let calls = try await database.pool.run(
+                """
+                SELECT DISTINCT p.proname AS name FROM pg_proc AS p
+                JOIN systole.privilege AS r ON r.object = p.proname AND r.rights = 'EXECUTE'
+                WHERE p.pronamespace = 'systole'::regnamespace AND obj_description(p.oid, 'pg_proc') IS NULL
+                """)
+            #expect(try calls.allTexts("name") == [])
+        }
+    }
+
     @Test func `no trigger works on a large table`() async throws {
         try await withTestDatabase { database in
             let triggers = try await database.pool.run(

@@ -22,7 +22,65 @@ enum ForecastsByLabels {
     static let benchmarks = [
         benchmark("forecasts.batch.ridge", .ridge, portions: 10),
         benchmark("forecasts.batch.spacetime", .spacetime, portions: 2),
+        whole("forecasts.all.ridge", .ridge), whole("forecasts.all.spacetime", .spacetime),
     ]
+
+    /// Series under one schedule in the benchmarks of a whole fire.
+    static let seriesOfAll = 100_000
+
+    /// One fire of one schedule over all series, from the decision to the last commit. Its memory is
+    /// held against that of a tenth of the series.
+    private static func whole(_ name: String, _ family: Family) -> Benchmark {
+        Benchmark(name) { setting in
+            let database = try await setting.databases.make()
+            try await store(series: seriesOfAll, in: database)
+            try await share(try fitted(family), in: database)
+            let worker = try worker(database)
+            let work = Task { try await worker.run() }
+            PeakMemory.reset()
+            try await forecast(portion: 0, in: database)
+            let few = PeakMemory.bytes()
+            let made = Tally()
+            return Contest(
+                what:
+                    "\(seriesOfAll) series under one schedule, lag \(lag), horizon \(horizon), four "
+                    + "quantiles, by one shared \(family.rawValue) model, stored and committed",
+                work: Work(seriesOfAll, "forecasts"),
+                ours: Contestant("one fire, IssueForecast, one worker with two slots") {
+                    PeakMemory.reset()
+                    made.add(try await fireAll(database), of: 1)
+                },
+                opponents: [],
+                figures: {
+                    [
+                        "jobs_made_seconds": made.mean ?? 0, "peak_bytes_of_a_tenth": Double(few),
+                        "peak_bytes": Double(PeakMemory.bytes()),
+                    ]
+                },
+                finish: {
+                    worker.drain()
+                    try await work.value
+                    try await database.drop()
+                })
+        }
+    }
+
+    /// - Returns: The seconds that the decision of the fire and its jobs took.
+    private static func fireAll(_ database: Database) async throws -> Double {
+        let start = ContinuousClock.now
+        try await database.pool.transaction { db in
+            try db.run(
+                """
+                SELECT systole.schedule_forecasts('{}', '24 hours', every => '1 hour', name => 'all')
+                """)
+            try db.run("SELECT systole.trigger_schedule('all')")
+            try db.run("SELECT systole.pause_schedule('all')")
+        }
+        let seconds = (ContinuousClock.now - start) / .seconds(1)
+        try await waitUntilEmpty(database)
+        try await database.pool.run("SELECT systole.delete_schedule('all')")
+        return seconds
+    }
 
     private static func benchmark(
         _ name: String, _ family: Family, portions: Int
@@ -69,14 +127,17 @@ enum ForecastsByLabels {
             """
             SELECT systole.ensure_partitions(\(end) - interval '1 year', \(end) + interval '1 hour')
             """)
-        try await database.pool.run(
-            """
-            INSERT INTO systole.observation (series_id, at, value)
-            SELECT s.series_id, \(end) - h * interval '1 hour',
-                (s.series_id % 97 + 1) * (10 + 3 * sin(h * pi() / 12 + s.series_id) + random())
-            FROM systole.series s, generate_series(0, \(lag)::integer - 1 + (s.series_id % 73)::integer) h
-            ORDER BY 1, 2
-            """)
+        // In parts, each well within the time that a statement may take.
+        for part in 0..<(count / portion) {
+            try await database.pool.run(
+                """
+                INSERT INTO systole.observation (series_id, at, value)
+                SELECT s.series_id, \(end) - h * interval '1 hour',
+                    (s.series_id % 97 + 1) * (10 + 3 * sin(h * pi() / 12 + s.series_id) + random())
+                FROM systole.series s, generate_series(0, \(lag)::integer - 1 + (s.series_id % 73)::integer) h
+                WHERE s.labels = jsonb_build_object('portion', \(part)::integer) ORDER BY 1, 2
+                """)
+        }
         try await database.pool.run(
             """
             INSERT INTO systole.accuracy_state (series_id, counted_until)
@@ -138,10 +199,14 @@ enum ForecastsByLabels {
             """
             SELECT systole.request_forecasts(jsonb_build_object('portion', \(portion)::integer), '24 hours')
             """)
+        try await waitUntilEmpty(database)
+    }
+
+    private static func waitUntilEmpty(_ database: Database) async throws {
         let deadline = ContinuousClock.now + .seconds(300)
         while try await !isEmpty(database) {
             guard ContinuousClock.now < deadline else {
-                throw BenchmarkError("forecasts.batch: the jobs were not done within five minutes")
+                throw BenchmarkError("the forecasts were not done within five minutes")
             }
             // Long against the query, short against a batch.
             try await Task.sleep(for: .milliseconds(10))

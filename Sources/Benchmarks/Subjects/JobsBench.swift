@@ -94,7 +94,8 @@ struct QueueClient {
             """)
     }
 
-    /// Claims and finishes until nothing is left.
+    /// Claims and finishes until nothing is left: a statement finishes what the one before claimed, and
+    /// claims the next, as a worker's do.
     ///
     /// - Parameters:
     ///   - batch: How many jobs are claimed, and finished, in one statement.
@@ -104,16 +105,15 @@ struct QueueClient {
     func drain(batch: Int, atMost maximum: Int = .max) async throws -> Int {
         try await connection.withSession { [worker] db in
             let queue = JobQueue()
-            var done = 0
-            while done < maximum {
-                let leases = try queue.claim(
-                    worker: worker, kinds: [JobsBench.kind], count: batch, db)
-                if leases.isEmpty { break }
-                guard try queue.complete(leases, db).count == leases.count else {
-                    throw BenchmarkError("a lease was lost")
-                }
-                done += leases.count
-            }
+            var (done, runs) = (0, [Lease]())
+            repeat {
+                let (claimed, lost) = try queue.completeAndClaim(
+                    runs, worker: worker, kinds: [JobsBench.kind],
+                    count: min(batch, maximum - done - runs.count), db)
+                guard lost.isEmpty else { throw BenchmarkError("a lease was lost") }
+                done += runs.count
+                runs = claimed
+            } while !runs.isEmpty
             return done
         }
     }

@@ -26,7 +26,7 @@ enum JobsHeldSnapshot {
                 repeatable-read snapshot is held
                 """,
             work: Work(jobs, "jobs"),
-            ours: Contestant(measuring: "claim_jobs, complete_jobs") { repetitions in
+            ours: Contestant(measuring: "complete_and_claim") { repetitions in
                 try await ours.measure(repetitions) { try await cycle(client, held) }
             },
             opponents: [

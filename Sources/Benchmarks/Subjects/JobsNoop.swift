@@ -67,7 +67,7 @@ enum JobsNoop {
                 what: "\(jobs) jobs claimed and finished into the history by one client, "
                     + "\(batch) a statement",
                 work: Work(jobs, "jobs"),
-                ours: Contestant(measuring: "claim_jobs, complete_jobs") { repetitions in
+                ours: Contestant(measuring: "complete_and_claim") { repetitions in
                     var total = 0.0
                     for _ in 0..<repetitions {
                         try await JobsBench.refill(jobs, database)

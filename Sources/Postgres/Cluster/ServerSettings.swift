@@ -40,19 +40,28 @@ struct ServerSettings {
     }
 
     /// `pg_hba.conf`: by operating-system user on the socket, by password on loopback.
-    static let access = """
+    static var access: String {
+        """
         # Written by systole at each start; changes are lost.
-        local all systole peer map=systole
+        local all systole,\(roles.joined(separator: ",")) peer map=systole
         local all all scram-sha-256
         host all all 127.0.0.1/32 scram-sha-256
 
         """
+    }
 
     /// `pg_ident.conf`.
     ///
-    /// - Parameter users: The operating-system users that may be `systole`.
+    /// - Parameter users: The operating-system users that may be `systole` and its roles.
     /// - Returns: The file's text.
     static func identities(_ users: Set<String>) -> String {
-        users.sorted().map { "systole \"\($0)\" systole\n" }.joined()
+        users.sorted().flatMap { user in
+            (["systole"] + roles).map { "systole \"\(user)\" \($0)\n" }
+        }.joined()
     }
+
+    /// Who may do one part of the work each, as migration 0009 says.
+    static let roles = [
+        "systole_ingest", "systole_worker", "systole_notify", "systole_api", "systole_reader",
+    ]
 }
