@@ -6,23 +6,29 @@ extension DeliveryStore {
     package struct ClaimLimits: Sendable {
         /// Deliveries in one claim.
         package var total: Int
-        /// Deliveries of one endpoint that run at the same time, in all processes together.
+        /// Deliveries of one endpoint that run at the same time, in all processes together; after
+        /// a failure it is one until an attempt succeeds.
         package var perEndpoint: Int
-        /// From so many failures in a row an endpoint is sent one delivery at a time, to try it.
-        package var probingFrom: Int
         /// After so many attempts a delivery is given up.
         package var attemptsMaximum: Int
         /// How long a claim holds; it must outlast the sending and the recording.
         package var lease: Duration
 
+        /// Whether endpoints whose last attempt failed are left out.
+        package var provenOnly: Bool
+        /// The sealing keys at hand: what lies sealed under others is left to others.
+        package var keyIDs: [String]
+
         package init(
-            total: Int, perEndpoint: Int, probingFrom: Int, attemptsMaximum: Int, lease: Duration
+            total: Int, perEndpoint: Int, attemptsMaximum: Int, lease: Duration,
+            provenOnly: Bool = false, keyIDs: [String] = []
         ) {
             self.total = total
             self.perEndpoint = perEndpoint
-            self.probingFrom = probingFrom
             self.attemptsMaximum = attemptsMaximum
             self.lease = lease
+            self.provenOnly = provenOnly
+            self.keyIDs = keyIDs
         }
     }
 
@@ -44,6 +50,32 @@ extension DeliveryStore {
         package let unixSeconds: Int64
     }
 
+    /// The endpoints that have something due and room for it, the longest due first.
+    ///
+    /// Looks at every endpoint, so ask now and then; claims of a few cost nothing for the others.
+    ///
+    /// - Parameters:
+    ///   - limits: What the claims will have.
+    ///   - db: A connection.
+    /// - Returns: Their numbers; nothing is locked.
+    /// - Throws: What the database refuses.
+    package static func dueEndpoints(
+        _ limits: ClaimLimits, in db: borrowing Session
+    ) throws(PostgresError) -> [Int64] {
+        try db.run(
+            """
+            SELECT e.endpoint_id FROM systole.webhook_endpoint AS e
+            CROSS JOIN LATERAL (
+                SELECT d.next_try_at FROM systole.webhook_delivery AS d
+                WHERE d.endpoint_id = e.endpoint_id AND d.state = 'waiting'
+                ORDER BY d.next_try_at LIMIT 1
+            ) AS next
+            WHERE \(isOpen(limits)) AND next.next_try_at <= now() AND \(places(limits)) > 0
+            ORDER BY next.next_try_at, e.endpoint_id
+            """
+        ).allInt64s("endpoint_id")
+    }
+
     /// Takes due deliveries under a lease.
     ///
     /// Endpoints are locked first, so that `perEndpoint` holds for all processes together; locked
@@ -51,35 +83,25 @@ extension DeliveryStore {
     ///
     /// - Parameters:
     ///   - limits: How much, and for how long.
+    ///   - endpoints: Where to look; nil for everywhere.
     ///   - db: A transaction in the isolation READ COMMITTED, whose second statement must see what
     ///     others committed before the locks were had.
     /// - Returns: The deliveries in the order in which they were made.
     /// - Throws: What the database refuses.
     package static func claim(
-        _ limits: ClaimLimits, in db: borrowing Session
+        _ limits: ClaimLimits, among endpoints: [Int64]? = nil, in db: borrowing Session
     ) throws(PostgresError) -> [Claim] {
-        let endpoints = try db.run(
-            """
-            SELECT e.endpoint_id FROM systole.webhook_endpoint AS e
-            WHERE e.state = 'enabled' AND (e.paused_until IS NULL OR e.paused_until <= now())
-                AND EXISTS (
-                    SELECT FROM systole.webhook_delivery AS d
-                    WHERE d.endpoint_id = e.endpoint_id AND d.state = 'waiting'
-                        AND d.next_try_at <= now())
-            FOR NO KEY UPDATE SKIP LOCKED
-            """
-        ).allInt64s("endpoint_id")
-        guard !endpoints.isEmpty else { return [] }
+        var chosen = endpoints ?? []
+        if endpoints == nil { chosen = try dueEndpoints(limits, in: db) }
+        guard !chosen.isEmpty else { return [] }
+        let locked = try lock(chosen, limits, in: db)
+        guard !locked.isEmpty else { return [] }
         let rows = try db.run(
             """
             WITH room AS (
-                SELECT e.endpoint_id,
-                    CASE WHEN e.failures_consecutive >= \(limits.probingFrom)::integer THEN 1
-                        ELSE \(limits.perEndpoint)::integer END
-                    - (SELECT count(*) FROM systole.webhook_delivery AS r
-                        WHERE r.endpoint_id = e.endpoint_id AND r.state = 'running') AS places
+                SELECT e.endpoint_id, \(places(limits)) AS places
                 FROM systole.webhook_endpoint AS e
-                WHERE e.endpoint_id = ANY (\(endpoints)::bigint[])
+                WHERE e.endpoint_id = ANY (\(locked)::bigint[])
             ), due AS (
                 SELECT next.delivery_id FROM room CROSS JOIN LATERAL (
                     SELECT d.delivery_id FROM systole.webhook_delivery AS d
@@ -105,6 +127,43 @@ extension DeliveryStore {
         var claims: [Claim] = []
         for row in rows { claims.append(try claim(from: row)) }
         return claims.sorted { $0.deliveryID < $1.deliveryID }
+    }
+
+    /// Locks endpoints that have something due, as many as deliveries may be had.
+    private static func lock(
+        _ endpoints: [Int64], _ limits: ClaimLimits, in db: borrowing Session
+    ) throws(PostgresError) -> [Int64] {
+        try db.run(
+            """
+            SELECT e.endpoint_id FROM systole.webhook_endpoint AS e
+            WHERE e.endpoint_id = ANY (\(endpoints)::bigint[]) AND \(isOpen(limits))
+                AND EXISTS (
+                    SELECT FROM systole.webhook_delivery AS d
+                    WHERE d.endpoint_id = e.endpoint_id AND d.state = 'waiting'
+                        AND d.next_try_at <= now())
+            ORDER BY array_position(\(endpoints)::bigint[], e.endpoint_id)
+            LIMIT \(limits.total)::bigint
+            FOR NO KEY UPDATE SKIP LOCKED
+            """
+        ).allInt64s("endpoint_id")
+    }
+
+    /// Whether the endpoint `e` may be called now, and by us.
+    private static func isOpen(_ limits: ClaimLimits) -> SQL {
+        """
+        e.state = 'enabled' AND (e.paused_until IS NULL OR e.paused_until <= now())
+            AND (NOT \(limits.provenOnly)::boolean OR e.failures_consecutive = 0)
+            AND \(openable(by: limits.keyIDs))
+        """
+    }
+
+    /// How many deliveries of the endpoint `e` may be claimed now: one in all after a failure.
+    private static func places(_ limits: ClaimLimits) -> SQL {
+        """
+        (CASE WHEN e.failures_consecutive > 0 THEN 1 ELSE \(limits.perEndpoint)::integer END
+            - (SELECT count(*) FROM systole.webhook_delivery AS r
+                WHERE r.endpoint_id = e.endpoint_id AND r.state = 'running'))
+        """
     }
 
     private static func claim(from row: Row) throws(PostgresError) -> Claim {
