@@ -118,7 +118,7 @@ package final class Deliverer: Service {
                         if let report {
                             state.ended.append(report)
                         } else {
-                            state.traffic.end(claim.deliveryID)
+                            state.traffic.end(claim.deliveryID, isAccepted: false)
                         }
                     }
                     wake.signal()
@@ -144,11 +144,14 @@ package final class Deliverer: Service {
         if wantsSweep { try await sweep(now) }
         // The places of what is recorded now are free for what is claimed now.
         let plan = state.withLock { state in
-            for report in ended { state.traffic.end(report.claim.deliveryID) }
+            for report in ended {
+                state.traffic.end(
+                    report.claim.deliveryID, isAccepted: report.action == .finish)
+            }
             return isStopping ? nil : state.traffic.plan(now: now)
         }
         guard plan != nil || !ended.isEmpty else { return [] }
-        let limits = claimLimits(total: plan?.places ?? 0, provenOnly: plan?.provenOnly ?? false)
+        let limits = claimLimits(total: plan?.places ?? 0)
         let claims: [DeliveryStore.Claim]
         do {
             claims = try await pool.transaction { db in
@@ -204,13 +207,11 @@ package final class Deliverer: Service {
         }
     }
 
-    private func claimLimits(
-        total: Int, provenOnly: Bool = false
-    ) -> DeliveryStore.ClaimLimits {
+    private func claimLimits(total: Int) -> DeliveryStore.ClaimLimits {
         DeliveryStore.ClaimLimits(
             total: total, perEndpoint: options.concurrencyPerEndpoint,
             attemptsMaximum: Delivery.attemptsMaximum, lease: options.lease,
-            provenOnly: provenOnly, keyIDs: options.sealingKeys.ids)
+            keyIDs: options.sealingKeys.ids)
     }
 
     // MARK: - Fan-out

@@ -1,8 +1,12 @@
+import Store
+
 /// What a deliverer has under way, and where it will look next. Pure: it decides, its caller acts.
 ///
 /// A delivery begins under way, may become slow, ends, and leaves once it is recorded. Slow ones
 /// give their place to others, up to a limit of all together: endpoints that never answer keep
-/// sockets, and nothing else that the prompt ones need.
+/// sockets, and nothing else that the prompt ones need. An endpoint is proven while its newest
+/// delivery from here was accepted; the others get one delivery at a time, and none while the slow
+/// ones are so many that the places of the prompt ones would be touched.
 struct Traffic: Sendable {
     private struct UnderWay {
         let endpointID: Int64
@@ -14,6 +18,7 @@ struct Traffic: Sendable {
     /// Endpoints that may have something due, in the order in which they will be asked.
     private var candidates: [Int64] = []
     private var isCandidate: Set<Int64> = []
+    private var proven: Set<Int64> = []
     private var sweptAt: ContinuousClock.Instant?
 
     init(_ options: DelivererOptions) {
@@ -27,9 +32,7 @@ struct Traffic: Sendable {
     struct Plan {
         let places: Int
         /// Whom to ask, in this order.
-        let endpoints: [Int64]
-        /// Whether endpoints that failed last are left out, since too many are slow already.
-        let provenOnly: Bool
+        let endpoints: [DeliveryStore.Asked]
     }
 
     /// Whether it is time to look at every endpoint.
@@ -59,12 +62,19 @@ struct Traffic: Sendable {
             options.concurrency - (underWay.count - slowCount),
             options.concurrencyMaximum - underWay.count)
         guard places > 0 else { return nil }
+        let provenOnly = slowCount >= options.concurrencyMaximum - options.concurrency
         // More than there are places: many have nothing due.
-        let asked = candidates.lazy.filter { !slow.contains($0) }.prefix(places * 4)
+        let asked = candidates.lazy.filter { [proven] endpoint in
+            !slow.contains(endpoint) && (!provenOnly || proven.contains(endpoint))
+        }.prefix(places * 4)
         guard !asked.isEmpty else { return nil }
         return Plan(
-            places: places, endpoints: Array(asked),
-            provenOnly: slowCount * 2 >= options.concurrencyMaximum)
+            places: places,
+            endpoints: asked.map { endpoint in
+                let isProven = proven.contains(endpoint)
+                return DeliveryStore.Asked(
+                    endpointID: endpoint, places: isProven ? options.concurrencyPerEndpoint : 1)
+            })
     }
 
     /// Takes what a plan brought.
@@ -83,12 +93,21 @@ struct Traffic: Sendable {
         // Those that got something come back when it has ended. Where all places were taken, the
         // others stay in line.
         let isFull = claims.count >= plan.places
-        drop(isFull ? claims.map(\.endpointID) : plan.endpoints)
+        drop(isFull ? claims.map(\.endpointID) : plan.endpoints.map(\.endpointID))
     }
 
     /// A delivery was recorded: its endpoint has room for another.
-    mutating func end(_ deliveryID: Int64) {
+    ///
+    /// - Parameters:
+    ///   - deliveryID: The delivery.
+    ///   - isAccepted: Whether it was accepted.
+    mutating func end(_ deliveryID: Int64, isAccepted: Bool) {
         guard let ended = underWay.removeValue(forKey: deliveryID) else { return }
+        if isAccepted {
+            proven.insert(ended.endpointID)
+        } else {
+            proven.remove(ended.endpointID)
+        }
         look(at: [ended.endpointID])
     }
 

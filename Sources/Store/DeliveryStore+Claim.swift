@@ -14,20 +14,17 @@ extension DeliveryStore {
         /// How long a claim holds; it must outlast the sending and the recording.
         package var lease: Duration
 
-        /// Whether endpoints whose last attempt failed are left out.
-        package var provenOnly: Bool
         /// The sealing keys at hand: what lies sealed under others is left to others.
         package var keyIDs: [String]
 
         package init(
             total: Int, perEndpoint: Int, attemptsMaximum: Int, lease: Duration,
-            provenOnly: Bool = false, keyIDs: [String] = []
+            keyIDs: [String] = []
         ) {
             self.total = total
             self.perEndpoint = perEndpoint
             self.attemptsMaximum = attemptsMaximum
             self.lease = lease
-            self.provenOnly = provenOnly
             self.keyIDs = keyIDs
         }
     }
@@ -70,10 +67,22 @@ extension DeliveryStore {
                 WHERE d.endpoint_id = e.endpoint_id AND d.state = 'waiting'
                 ORDER BY d.next_try_at LIMIT 1
             ) AS next
-            WHERE \(isOpen(limits)) AND next.next_try_at <= now() AND \(places(limits)) > 0
+            WHERE \(isOpen(limits)) AND next.next_try_at <= now() AND \(placesInAll(limits)) > \(running)
             ORDER BY next.next_try_at, e.endpoint_id
             """
         ).allInt64s("endpoint_id")
+    }
+
+    /// An endpoint to be asked for what is due.
+    package struct Asked: Equatable, Sendable {
+        package let endpointID: Int64
+        /// Deliveries of it that may run at the same time, if that is less than the limits say.
+        package let places: Int
+
+        package init(endpointID: Int64, places: Int) {
+            self.endpointID = endpointID
+            self.places = places
+        }
     }
 
     /// Takes due deliveries under a lease.
@@ -89,18 +98,24 @@ extension DeliveryStore {
     /// - Returns: The deliveries in the order in which they were made.
     /// - Throws: What the database refuses.
     package static func claim(
-        _ limits: ClaimLimits, among endpoints: [Int64]? = nil, in db: borrowing Session
+        _ limits: ClaimLimits, among endpoints: [Asked]? = nil, in db: borrowing Session
     ) throws(PostgresError) -> [Claim] {
         var chosen = endpoints ?? []
-        if endpoints == nil { chosen = try dueEndpoints(limits, in: db) }
+        if endpoints == nil {
+            chosen = try dueEndpoints(limits, in: db).map {
+                Asked(endpointID: $0, places: limits.perEndpoint)
+            }
+        }
         guard !chosen.isEmpty else { return [] }
-        let locked = try lock(chosen, limits, in: db)
+        let locked = try lock(chosen.map(\.endpointID), limits, in: db)
         guard !locked.isEmpty else { return [] }
         let rows = try db.run(
             """
             WITH room AS (
-                SELECT e.endpoint_id, \(places(limits)) AS places
-                FROM systole.webhook_endpoint AS e
+                SELECT e.endpoint_id, least(a.places, \(placesInAll(limits))) - \(running) AS places
+                FROM unnest(\(chosen.map(\.endpointID))::bigint[],
+                    \(chosen.map(\.places))::integer[]) AS a (endpoint_id, places)
+                JOIN systole.webhook_endpoint AS e USING (endpoint_id)
                 WHERE e.endpoint_id = ANY (\(locked)::bigint[])
             ), due AS (
                 SELECT next.delivery_id FROM room CROSS JOIN LATERAL (
@@ -152,19 +167,20 @@ extension DeliveryStore {
     private static func isOpen(_ limits: ClaimLimits) -> SQL {
         """
         e.state = 'enabled' AND (e.paused_until IS NULL OR e.paused_until <= now())
-            AND (NOT \(limits.provenOnly)::boolean OR e.failures_consecutive = 0)
             AND \(openable(by: limits.keyIDs))
         """
     }
 
-    /// How many deliveries of the endpoint `e` may be claimed now: one in all after a failure.
-    private static func places(_ limits: ClaimLimits) -> SQL {
-        """
-        (CASE WHEN e.failures_consecutive > 0 THEN 1 ELSE \(limits.perEndpoint)::integer END
-            - (SELECT count(*) FROM systole.webhook_delivery AS r
-                WHERE r.endpoint_id = e.endpoint_id AND r.state = 'running'))
-        """
+    /// How many deliveries of the endpoint `e` may run: one after a failure.
+    private static func placesInAll(_ limits: ClaimLimits) -> SQL {
+        "CASE WHEN e.failures_consecutive > 0 THEN 1 ELSE \(limits.perEndpoint)::integer END"
     }
+
+    /// How many deliveries of the endpoint `e` run, whoever sends them.
+    private static let running: SQL = """
+        (SELECT count(*) FROM systole.webhook_delivery AS r
+            WHERE r.endpoint_id = e.endpoint_id AND r.state = 'running')
+        """
 
     private static func claim(from row: Row) throws(PostgresError) -> Claim {
         let secrets = [try row.text("secret"), try row.optionalText("previous")]
