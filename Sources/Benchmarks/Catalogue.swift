@@ -10,5 +10,5 @@ enum Catalogue {
             ObservationsCopy.benchmark, WaveformCopy.benchmark,
         ] + JobsNoop.benchmarks + [
             JobsLatency.benchmark, JobsHeldSnapshot.benchmark, WebhookDeliver.benchmark,
-        ] + ForecastsByLabels.benchmarks
+        ] + WebhooksRate.benchmarks + ForecastsByLabels.benchmarks
 }

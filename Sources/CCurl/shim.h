@@ -4,6 +4,8 @@
 #include <curl/curl.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 typedef size_t (*ccurl_sink)(char *bytes, size_t size, size_t count, void *context);
@@ -66,6 +68,15 @@ static inline CURLMcode ccurl_multi_set_long(CURLM *multi, CURLMoption option, l
     return curl_multi_setopt(multi, option, value);
 }
 
+/// libcurl then tells which sockets to watch and when to call it again.
+static inline CURLMcode ccurl_multi_set_watch(
+    CURLM *multi, curl_socket_callback watch, curl_multi_timer_callback timer, void *context) {
+    CURLMcode code = curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, watch);
+    if (!code) code = curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, context);
+    if (!code) code = curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, timer);
+    return code ? code : curl_multi_setopt(multi, CURLMOPT_TIMERDATA, context);
+}
+
 static inline CURLcode ccurl_result(const CURLMsg *message) { return message->data.result; }
 
 /// Copies the numeric address about to be connected to, in network order.
@@ -86,4 +97,41 @@ static inline int ccurl_peer(const struct curl_sockaddr *peer, unsigned char byt
 /// Opens the socket that libcurl asked for, not to be inherited by child processes.
 static inline curl_socket_t ccurl_open(const struct curl_sockaddr *peer) {
     return socket(peer->family, peer->socktype | SOCK_CLOEXEC, peer->protocol);
+}
+
+static inline int ccurl_epoll(void) { return epoll_create1(EPOLL_CLOEXEC); }
+
+static inline int ccurl_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+
+/// Watches a socket for what libcurl names: CURL_POLL_IN, _OUT, _INOUT or _REMOVE.
+static inline void ccurl_epoll_set(int epoll, int socket, int what) {
+    struct epoll_event event = {0};
+    event.data.fd = socket;
+    if (what & CURL_POLL_IN) event.events |= EPOLLIN;
+    if (what & CURL_POLL_OUT) event.events |= EPOLLOUT;
+    // One that is closed already is watched no longer, and may be removed in vain.
+    if (what == CURL_POLL_REMOVE)
+        epoll_ctl(epoll, EPOLL_CTL_DEL, socket, NULL);
+    else if (epoll_ctl(epoll, EPOLL_CTL_MOD, socket, &event))
+        epoll_ctl(epoll, EPOLL_CTL_ADD, socket, &event);
+}
+
+/// A socket that is ready, and for what: CURL_CSELECT_IN, _OUT, _ERR.
+struct ccurl_ready {
+    int socket;
+    int events;
+};
+
+/// Waits for so many milliseconds; returns how many of at most 256 sockets are ready.
+static inline int ccurl_epoll_wait(int epoll, int milliseconds, struct ccurl_ready ready[256]) {
+    struct epoll_event events[256];
+    int count = epoll_wait(epoll, events, 256, milliseconds);
+    for (int index = 0; index < count; index++) {
+        unsigned int found = events[index].events;
+        ready[index].socket = events[index].data.fd;
+        ready[index].events = (found & EPOLLIN ? CURL_CSELECT_IN : 0)
+            | (found & EPOLLOUT ? CURL_CSELECT_OUT : 0)
+            | (found & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
+    }
+    return count;
 }

@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import Notifications
 import WebClient
 import Yams
 
@@ -46,6 +47,14 @@ struct Configuration: Sendable {
         Setting(
             key: "webhooks.allow_addresses", variable: "SYSTOLE_WEBHOOKS_ALLOW_ADDRESSES",
             fallback: "", about: "private address ranges that webhooks may reach, by CIDR"),
+        Setting(
+            key: "webhooks.authorities", variable: "SYSTOLE_WEBHOOKS_AUTHORITIES", fallback: "",
+            about: "a PEM file of the authorities that receivers' certificates are of; "
+                + "the system's where empty"),
+        Setting(
+            key: "webhooks.key_file", variable: "SYSTOLE_WEBHOOKS_KEY_FILE", fallback: "",
+            about: "a file of keys under which webhook secrets lie in the database, 32 bytes in "
+                + "base64 a line, the newest first; they lie open where empty"),
     ]
 
     /// A value and where it came from.
@@ -66,6 +75,8 @@ struct Configuration: Sendable {
     let checkpointInterval: Duration
     let logLevel: Logger.Level
     let webPolicy: WebPolicy
+    let webAuthorities: String?
+    private let webhookKeyFile: String?
 
     /// Reads environment and file.
     ///
@@ -106,6 +117,35 @@ struct Configuration: Sendable {
         webPolicy = WebPolicy(
             plainHTTP: plain, ports: plain ? nil : WebPolicy().ports,
             singleLabelHosts: false, addresses: AddressGuard(allowing: blocks))
+        webAuthorities = reader.text("webhooks.authorities")
+        webhookKeyFile = reader.text("webhooks.key_file")
+    }
+
+    /// The keys under which webhook secrets lie. Read when they are needed: the file is for those
+    /// alone who send webhooks or make secrets.
+    ///
+    /// - Throws: `ConfigurationError` for a file that is missing, unreadable or without a key.
+    func sealingKeys() throws -> SealingKeys {
+        guard let file = webhookKeyFile else { return .none }
+        guard FileManager.default.fileExists(atPath: file) else {
+            throw ConfigurationError.missing(file: file)
+        }
+        let text: String
+        do {
+            text = try String(contentsOfFile: file, encoding: .utf8)
+        } catch {
+            throw ConfigurationError.unreadable(file: file)
+        }
+        let keys: SealingKeys
+        do throws(SealingKeys.Fault) {
+            keys = try SealingKeys(text)
+        } catch {
+            throw ConfigurationError.keyFile(file: file, why: error.description)
+        }
+        guard !keys.ids.isEmpty else {
+            throw ConfigurationError.keyFile(file: file, why: "it has no key")
+        }
+        return keys
     }
 
     private static let usualFile = "systole.yaml"
@@ -165,6 +205,7 @@ enum ConfigurationError: Error, Equatable, CustomStringConvertible {
     case malformed(file: String, why: String)
     case unknownKey(file: String, key: String)
     case value(key: String, origin: String, accepted: String)
+    case keyFile(file: String, why: String)
 
     var description: String {
         switch self {
@@ -176,6 +217,8 @@ enum ConfigurationError: Error, Equatable, CustomStringConvertible {
                 + Configuration.settings.map(\.key).joined(separator: ", ")
         case .value(let key, let origin, let accepted):
             "\(key) (from \(origin)) is not understood; accepted: \(accepted)"
+        case .keyFile(let file, let why):
+            "\(file) cannot be used: \(why); `openssl rand -base64 32` makes a key"
         }
     }
 }

@@ -27,7 +27,9 @@ struct WebhookCommand: AsyncParsableCommand {
             abstract: "Registers a receiver; prints its secret, which is not shown again.",
             discussion: """
                 The number of the endpoint goes to the error stream, so that
-                `systole webhook add URL > secret` keeps the secret alone.
+                `systole webhook add URL > secret` keeps the secret alone. With --signature v1a it
+                is the public key, which is no secret and which `systole webhook list --json` shows
+                again. With webhooks.key_file the secret is sealed before it goes to the database.
                 """)
 
         @Argument(help: "Where to: https://HOST/PATH.") var url: String
@@ -36,6 +38,8 @@ struct WebhookCommand: AsyncParsableCommand {
         @Option(help: "What it is for.") var description: String?
         @Flag(help: "Send all of an event's data, not its identifiers and states alone.")
         var full = false
+        @Option(help: "v1: a shared secret; v1a: a key pair, whose public key receivers verify by.")
+        var signature = WebhookSecret.Scheme.v1
         @OptionGroup var database: DatabaseOptions
         @Flag(help: "Print JSON.") var json = false
 
@@ -43,28 +47,28 @@ struct WebhookCommand: AsyncParsableCommand {
             let types = events.split(separator: ",").map {
                 $0.trimmingCharacters(in: .whitespaces)
             }
-            try await database.withPool { pool in
-                let row = try await pool.transaction { db in
-                    let secret = try db.run(
+            let made = try MadeSecret(signature, keys: database.resolved().sealingKeys())
+            let endpoint = try await database.withPool { pool in
+                try await pool.transaction { db in
+                    try db.run(
                         """
                         SELECT systole.add_webhook(\(url), \(types), \(description),
-                            \(full ? "full" : "thin")) AS secret
-                        """
-                    ).only().text("secret")
-                    let endpoint = try db.run(
+                            \(full ? "full" : "thin"), \(signature.rawValue), \(made.stored),
+                            \(made.publicKey))
+                        """)
+                    return try db.run(
                         """
                         SELECT max(endpoint_id) AS endpoint_id FROM systole.webhooks
                         WHERE created_at = now() AND url = \(url)
                         """
                     ).only().int64("endpoint_id")
-                    return (endpoint, secret)
                 }
-                if json {
-                    print(#"{"endpoint_id":\#(row.0),"secret":"\#(row.1)"}"#)
-                } else {
-                    Terminal.complain("endpoint \(row.0); its secret, shown this once:")
-                    print(row.1)
-                }
+            }
+            if json {
+                print(#"{"endpoint_id":\#(endpoint),\#(made.json)}"#)
+            } else {
+                Terminal.complain("endpoint \(endpoint); \(made.inWords):")
+                print(made.forReceiver)
             }
         }
     }
@@ -80,7 +84,7 @@ struct WebhookCommand: AsyncParsableCommand {
         func run() async throws {
             let all: SQL = "SELECT * FROM systole.webhooks ORDER BY endpoint_id"
             let short: SQL = """
-                SELECT endpoint_id, url, array_to_string(events, ',') AS events, state, owed,
+                SELECT endpoint_id, url, array_to_string(events, ',') AS events, signature, state, owed,
                     failures_consecutive AS failures, accepted_last_at
                 FROM systole.webhooks ORDER BY endpoint_id
                 """
@@ -173,5 +177,36 @@ struct WebhookCommand: AsyncParsableCommand {
             let why: String
             var description: String { "\(file) \(why)" }
         }
+    }
+}
+
+extension WebhookSecret.Scheme: ExpressibleByArgument {}
+
+/// A secret that a command makes, so that the database never sees it in the clear where a key to
+/// seal it is at hand.
+struct MadeSecret {
+    private let secret: WebhookSecret
+    /// For the database.
+    let stored: String
+    /// For the database; nil for a shared secret.
+    let publicKey: String?
+
+    init(_ scheme: WebhookSecret.Scheme, keys: SealingKeys) {
+        var chance = SystemRandomNumberGenerator()
+        secret = WebhookSecret(scheme, from: (0..<32).map { _ in chance.next() })
+        stored = keys.seal(secret.revealed)
+        publicKey = secret.publicKey?.text
+    }
+
+    /// What the receiver verifies with.
+    var forReceiver: String { publicKey ?? secret.revealed }
+
+    var inWords: String {
+        publicKey == nil ? "its secret, shown this once" : "its public key, for the receiver"
+    }
+
+    /// As a member of a JSON object.
+    var json: String {
+        publicKey.map { #""public_key":"\#($0)""# } ?? #""secret":"\#(secret.revealed)""#
     }
 }

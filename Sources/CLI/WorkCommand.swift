@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Glibc
 import Ingestion
 import Jobs
 import Logging
@@ -105,7 +106,7 @@ struct WorkerProcess {
                     ], logger: logger))
             services.append(EventRouter(pool: pool, logger: logger))
         }
-        if roles.contains(.notify) { services.append(deliverer(pool, logger)) }
+        if roles.contains(.notify) { services.append(try deliverer(pool, logger)) }
         let handlers = try handlers(pool, logger)
         if !handlers.isEmpty {
             var options = WorkerOptions()
@@ -151,9 +152,32 @@ struct WorkerProcess {
         return handlers
     }
 
-    private func deliverer(_ pool: Pool, _ logger: Logger) -> Deliverer {
-        let client = WebClient(WebConfiguration(policy: configuration.webPolicy))
+    private func deliverer(_ pool: Pool, _ logger: Logger) throws -> Deliverer {
+        let files = OpenFiles.raise()
+        var web = WebConfiguration(policy: configuration.webPolicy)
+        web.authorities = configuration.webAuthorities
+        web.connectionsMaximum = min(2048, max(64, files / 2))
+        let options = DelivererOptions(
+            concurrencyMaximum: min(1024, max(64, files / 4)),
+            sealingKeys: try configuration.sealingKeys())
         return Deliverer(
-            pool: pool, client: client, chance: { Double.random(in: -1...1) }, logger: logger)
+            pool: pool, client: WebClient(web), options: options,
+            chance: { Double.random(in: -1...1) }, logger: logger)
+    }
+}
+
+/// How many files and sockets this process may have open.
+enum OpenFiles {
+    /// Raises the limit as far as the system lets us, up to 16,384.
+    ///
+    /// - Returns: The limit from now on.
+    static func raise() -> Int {
+        let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        var limit = rlimit()
+        guard unsafe getrlimit(resource, &limit) == 0 else { return 256 }
+        var raised = limit
+        raised.rlim_cur = max(limit.rlim_cur, min(limit.rlim_max, 16_384))
+        guard unsafe setrlimit(resource, &raised) == 0 else { return Int(clamping: limit.rlim_cur) }
+        return Int(clamping: raised.rlim_cur)
     }
 }

@@ -5,6 +5,7 @@ import WebClient
 enum AttemptFailure: Error {
     case web(WebError)
     case secret(WebhookSecret.Fault)
+    case seal(SealingKeys.Fault)
 }
 
 /// What an attempt brought: for the delivery, which decides, and for the log.
@@ -29,6 +30,10 @@ struct AttemptReport: Sendable {
                 status: answer.status, errorClass: isAccepted ? nil : "status", took: took,
                 remoteAddress: answer.remoteAddress, answerBytes: answer.body.count,
                 answerHead: isAccepted ? nil : answer.body)
+        case .failure(.web(.noSocket)):
+            // The receiver is innocent of it.
+            outcome = .notAttempted
+            attempt = DeliveryStore.Attempt(errorClass: WebError.noSocket.errorClass, took: took)
         case .failure(.web(let error)):
             var status: Int?
             // The receiver has decided, however long it talks about it.
@@ -37,6 +42,9 @@ struct AttemptReport: Sendable {
             attempt = DeliveryStore.Attempt(
                 status: status, errorClass: error.errorClass, reason: "\(error)", took: took)
         case .failure(.secret(let fault)):
+            outcome = .unreachable
+            attempt = DeliveryStore.Attempt(errorClass: "secret", reason: "\(fault)", took: took)
+        case .failure(.seal(let fault)):
             outcome = .unreachable
             attempt = DeliveryStore.Attempt(errorClass: "secret", reason: "\(fault)", took: took)
         }

@@ -2,13 +2,23 @@
 ///
 /// While an endpoint is paused its deliveries wait and spend none of their attempts.
 package enum Breaker {
-    /// From so many failures in a row the endpoint is only probed, one delivery at a time.
+    /// From so many failures in a row the endpoint is left alone between probes.
     package static let failuresMaximum = 20
     /// The pause before the first probe; it doubles with every probe that fails.
     package static let pauseMinimum = Duration.seconds(60)
     package static let pauseMaximum = Duration.seconds(3600)
     /// After failing for so long without one success the endpoint is disabled.
     package static let failingMaximum = Duration.seconds(5 * 24 * 3600)
+
+    /// The rest of an endpoint that says it is overloaded and names no time.
+    package static let overloadPause = Duration.seconds(5)
+    /// The parts of `failingMaximum` after which a notice goes out, in percent.
+    package static let noticesAt = [50, 70, 90]
+
+    /// How many notices an endpoint that has failed for so long must have brought.
+    package static func notices(lasting: Duration) -> Int {
+        noticesAt.count { lasting * 100 >= failingMaximum * $0 }
+    }
 
     /// What to do with the endpoint.
     package enum Verdict: Equatable, Sendable {
@@ -22,8 +32,8 @@ package enum Breaker {
     /// - Parameters:
     ///   - consecutive: Failures without a success in between, the newest included.
     ///   - lasting: The time since the first of them.
-    ///   - outcome: The newest; a receiver that says it is overloaded (429, 502, 503, 504) and asks
-    ///     for a pause gets it for all its deliveries.
+    ///   - outcome: The newest; a receiver that says it is overloaded (429, 502, 503, 504) gets the
+    ///     pause that it asks for, or a short one, for all its deliveries.
     /// - Returns: What to do.
     package static func judge(
         consecutive: Int, lasting: Duration, after outcome: Delivery.Outcome
@@ -34,10 +44,11 @@ package enum Breaker {
             let doublings = min(consecutive - failuresMaximum, 16)
             pause = min(pauseMinimum * (1 << doublings), pauseMaximum)
         }
-        if case .answered(let status, let retryAfter?) = outcome,
+        if case .answered(let status, let retryAfter) = outcome,
             [429, 502, 503, 504].contains(status)
         {
-            pause = max(pause, min(retryAfter, Delivery.retryAfterMaximum))
+            let asked = min(retryAfter ?? overloadPause, Delivery.retryAfterMaximum)
+            pause = max(pause, asked)
         }
         return pause > .zero ? .pause(pause) : .carryOn
     }

@@ -6,18 +6,31 @@ import Synchronization
 package import WebClient
 
 /// Sends what endpoints are owed: fans events out, claims due deliveries, sends each outside any
-/// transaction, and records what came of it.
+/// transaction, and records what came of them.
 ///
 /// Any number may run at once, in any number of processes. One that dies leaves its claims to end
 /// with their leases; the receiver may then get a webhook twice, with the same `webhook-id`.
+///
+/// Deliveries end one by one and are recorded together: what has ended while the transaction
+/// before was under way goes into the next one, with the claims that fill the places. So a slow
+/// disk makes larger batches, not a slower service.
 package final class Deliverer: Service {
+    private struct State {
+        var traffic: Traffic
+        var ended: [DeliveryReport] = []
+        var isStopping = false
+        /// Refusals of the database since we were told to stop.
+        var refusalsWhileStopping = 0
+    }
+
     private let pool: Pool
     private let client: WebClient
     private let options: DelivererOptions
     private let chance: @Sendable () -> Double
     private let logger: Logger
     private let wake = Wake()
-    private let state = Mutex((running: 0, isStopping: false))
+    private let fanOutWake = Wake()
+    private let state: Mutex<State>
 
     /// - Parameters:
     ///   - pool: Connections to the database.
@@ -37,6 +50,7 @@ package final class Deliverer: Service {
         self.options = options
         self.chance = chance
         self.logger = logger
+        state = Mutex(State(traffic: Traffic(options)))
     }
 
     /// Works until the service is shut down; then lets what is under way end, which takes no longer
@@ -44,10 +58,10 @@ package final class Deliverer: Service {
     package func run() async throws {
         await withGracefulShutdownHandler {
             await withDiscardingTaskGroup { group in
+                group.addTask { [self] in await fanOutUntilStopped() }
                 var prunedAt: ContinuousClock.Instant?
-                var fannedOutAt: ContinuousClock.Instant?
-                while !shouldStop {
-                    let isBusy = await round(&group, &fannedOutAt)
+                while !isDone {
+                    let isBusy = await round(&group)
                     if prunedAt.map({ $0.duration(to: .now) >= options.pruneInterval }) ?? true {
                         await prune()
                         prunedAt = .now
@@ -59,47 +73,130 @@ package final class Deliverer: Service {
             self.state.withLock { $0.isStopping = true }
             self.logger.info("no further webhooks are sent; those under way end")
             self.wake.signal()
+            self.fanOutWake.signal()
         }
     }
 
-    private static let fanOutInterval = Duration.milliseconds(50)
-
     private var shouldStop: Bool { state.withLock { $0.isStopping } || Task.isCancelled }
 
-    /// The poll interval, a fifth more or less, so that processes do not poll in step.
-    private var pause: Duration { options.pollInterval * (1 + 0.2 * chance()) }
-
-    /// Fans out, and starts sending what is due and has a place.
-    ///
-    /// A round follows every delivery that ends; events are looked for only now and then.
-    ///
-    /// - Parameters:
-    ///   - group: Gets the deliveries.
-    ///   - fannedOutAt: When events were last looked for; nil where some are left.
-    /// - Returns: Whether there may be more to do at once.
-    private func round(
-        _ group: inout DiscardingTaskGroup, _ fannedOutAt: inout ContinuousClock.Instant?
-    ) async -> Bool {
-        do {
-            if fannedOutAt.map({ $0.duration(to: .now) >= Self.fanOutInterval }) ?? true {
-                let isFull = try await fanOut() == Fanout.eventsMaximum
-                fannedOutAt = isFull ? nil : .now
+    /// Whether there is nothing left to record either, or the database does not take it: then the
+    /// leases end by themselves.
+    private var isDone: Bool {
+        Task.isCancelled
+            || state.withLock { state in
+                state.isStopping
+                    && (state.refusalsWhileStopping >= 3
+                        || (state.traffic.count == 0 && state.ended.isEmpty))
             }
-            let claims = try await claim(
-                atMost: options.concurrency - state.withLock { $0.running })
+    }
+
+    /// The poll interval, a fifth more or less, so that processes do not poll in step. Shorter while
+    /// something is under way: a delivery that becomes slow makes place without a word.
+    private var pause: Duration {
+        let isIdle = state.withLock { $0.traffic.count == 0 }
+        return (isIdle ? options.pollInterval : min(options.pollInterval, options.slowAfter))
+            * (1 + 0.2 * chance())
+    }
+
+    // MARK: - Rounds
+
+    /// Records what has ended, claims what has a place, and starts sending it.
+    ///
+    /// - Parameter group: Gets the deliveries.
+    /// - Returns: Whether there may be more to do at once.
+    private func round(_ group: inout DiscardingTaskGroup) async -> Bool {
+        let ended = state.withLock { state in
+            defer { state.ended = [] }
+            return state.ended
+        }
+        do {
+            let claims = try await exchange(ended)
             for claim in claims {
-                state.withLock { $0.running += 1 }
                 group.addTask { [self] in
-                    await deliver(claim)
-                    state.withLock { $0.running -= 1 }
+                    let report = await attempt(claim)
+                    state.withLock { state in
+                        if let report {
+                            state.ended.append(report)
+                        } else {
+                            state.traffic.end(claim.deliveryID, isAccepted: false)
+                        }
+                    }
                     wake.signal()
                 }
             }
-            return fannedOutAt == nil || !claims.isEmpty
+            return !claims.isEmpty
         } catch {
             logger.warning("webhooks wait for the database", metadata: ["error": "\(error)"])
+            // Kept, since not to record would mean to send again.
+            state.withLock { state in
+                state.ended = ended + state.ended
+                if state.isStopping { state.refusalsWhileStopping += 1 }
+            }
             return false
         }
+    }
+
+    /// One transaction: records reports and takes what is due instead.
+    private func exchange(_ ended: [DeliveryReport]) async throws -> [DeliveryStore.Claim] {
+        let now = ContinuousClock.now
+        let isStopping = shouldStop
+        let wantsSweep = !isStopping && state.withLock { $0.traffic.wantsSweep(now: now) }
+        if wantsSweep { try await sweep(now) }
+        // The places of what is recorded now are free for what is claimed now.
+        let plan = state.withLock { state in
+            for report in ended {
+                state.traffic.end(
+                    report.claim.deliveryID, isAccepted: report.action == .finish)
+            }
+            return isStopping ? nil : state.traffic.plan(now: now)
+        }
+        guard plan != nil || !ended.isEmpty else { return [] }
+        let limits = claimLimits(total: plan?.places ?? 0)
+        let claims: [DeliveryStore.Claim]
+        do {
+            claims = try await pool.transaction { db in
+                try Recording.write(ended, in: db, logger)
+                guard let plan else { return [] }
+                return try DeliveryStore.claim(limits, among: plan.endpoints, in: db)
+            }
+        } catch let error as PostgresError where !error.isTransient && !ended.isEmpty {
+            try await recordOneByOne(ended)
+            return []
+        }
+        if let plan {
+            state.withLock { state in
+                state.traffic.begin(
+                    claims.map { ($0.deliveryID, $0.endpointID) }, by: plan, now: .now)
+            }
+        }
+        return claims
+    }
+
+    /// Records what could not be recorded together; what is refused alone too is sent again when
+    /// its lease has run out.
+    private func recordOneByOne(_ ended: [DeliveryReport]) async throws {
+        for report in ended {
+            do {
+                try await record([report])
+            } catch let error as PostgresError where !error.isTransient {
+                logger.error(
+                    "an attempt was not recorded and will be repeated",
+                    metadata: [
+                        "delivery": "\(report.claim.deliveryID)", "error": "\(error)",
+                    ])
+            }
+        }
+    }
+
+    /// Ends lost attempts, tends secrets, and looks at every endpoint.
+    private func sweep(_ now: ContinuousClock.Instant) async throws {
+        try await tendSecrets()
+        let limits = claimLimits(total: 0)
+        let due = try await pool.transaction { db in
+            try DeliveryStore.endLostAttempts(attemptsMaximum: limits.attemptsMaximum, in: db)
+            return try DeliveryStore.dueEndpoints(limits, in: db)
+        }
+        state.withLock { $0.traffic.sweep(due, now: now) }
     }
 
     private func prune() async {
@@ -110,7 +207,39 @@ package final class Deliverer: Service {
         }
     }
 
-    // MARK: - Steps
+    private func claimLimits(total: Int) -> DeliveryStore.ClaimLimits {
+        DeliveryStore.ClaimLimits(
+            total: total, perEndpoint: options.concurrencyPerEndpoint,
+            attemptsMaximum: Delivery.attemptsMaximum, lease: options.lease,
+            keyIDs: options.sealingKeys.ids)
+    }
+
+    // MARK: - Fan-out
+
+    /// Looks for events, in a task of its own: a large fan-out holds no delivery up.
+    private func fanOutUntilStopped() async {
+        while !shouldStop {
+            var isFull = false
+            do {
+                isFull = try await fanOut()
+            } catch {
+                logger.warning("events wait for the database", metadata: ["error": "\(error)"])
+            }
+            if !isFull { await fanOutWake.wait(atMost: options.fanOutInterval) }
+        }
+    }
+
+    /// - Returns: Whether there may be more events.
+    private func fanOut() async throws -> Bool {
+        let step = try await pool.transaction { db in try Fanout.step(in: db) }
+        if !step.endpoints.isEmpty {
+            state.withLock { $0.traffic.look(at: step.endpoints) }
+            wake.signal()
+        }
+        return step.isFull
+    }
+
+    // MARK: - Steps for tests and tools
 
     /// Does one round to its end: fans out all there is, sends all that is due now, records it.
     ///
@@ -118,48 +247,46 @@ package final class Deliverer: Service {
     /// - Throws: What the database refuses.
     @discardableResult
     package func deliverDue() async throws -> Int {
-        while try await fanOut() == Fanout.eventsMaximum {}
+        try await tendSecrets()
+        while try await fanOut() {}
         let claims = try await claim(atMost: options.concurrency)
-        await withDiscardingTaskGroup { group in
-            for claim in claims {
-                group.addTask { [self] in await deliver(claim) }
-            }
+        let reports = await withTaskGroup(of: DeliveryReport?.self) { group in
+            for claim in claims { group.addTask { [self] in await attempt(claim) } }
+            return await group.reduce(into: []) { $0 += $1.map { [$0] } ?? [] }
         }
+        try await record(reports)
         return claims.count
-    }
-
-    private func fanOut() async throws -> Int {
-        try await pool.transaction { db in try Fanout.step(in: db) }
     }
 
     /// Ends lost attempts, then takes what is due.
     func claim(atMost count: Int) async throws -> [DeliveryStore.Claim] {
-        guard count > 0 else { return [] }
-        let limits = DeliveryStore.ClaimLimits(
-            total: count, perEndpoint: options.concurrencyPerEndpoint,
-            probingFrom: Breaker.failuresMaximum, attemptsMaximum: Delivery.attemptsMaximum,
-            lease: options.lease)
+        let limits = claimLimits(total: count)
         return try await pool.transaction { db in
             try DeliveryStore.endLostAttempts(attemptsMaximum: limits.attemptsMaximum, in: db)
             return try DeliveryStore.claim(limits, in: db)
         }
     }
 
-    private func deliver(_ claim: DeliveryStore.Claim) async {
+    /// Writes attempts and their consequences in one transaction, guarded by the leases.
+    func record(_ reports: [DeliveryReport]) async throws {
+        try await pool.transaction { db in try Recording.write(reports, in: db, logger) }
+    }
+
+    // MARK: - One delivery
+
+    /// Makes one attempt.
+    ///
+    /// - Parameter claim: The delivery.
+    /// - Returns: What came of it; nil where we stopped before anybody answered: the lease ends by
+    ///   itself and another one sends.
+    func attempt(_ claim: DeliveryStore.Claim) async -> DeliveryReport? {
         let began = ContinuousClock.now
         let result = await send(claim)
-        // Nobody answered, since we stopped: the lease ends by itself and another one sends.
-        if case .failure(.web(.cancelled)) = result { return }
-        if case .failure(.web(.closed)) = result { return }
+        if case .failure(.web(.cancelled)) = result { return nil }
+        if case .failure(.web(.closed)) = result { return nil }
         let report = AttemptReport(
             result, took: began.duration(to: .now), unixSeconds: claim.unixSeconds)
-        do {
-            try await record(report, of: claim)
-        } catch {
-            logger.error(
-                "an attempt was not recorded and will be repeated",
-                metadata: ["delivery": "\(claim.deliveryID)", "error": "\(error)"])
-        }
+        return DeliveryReport(claim, report, chance: chance())
     }
 
     private func send(
@@ -167,11 +294,7 @@ package final class Deliverer: Service {
     ) async -> Result<WebResponse, AttemptFailure> {
         do {
             let secrets = try claim.secrets.map { secret in
-                do throws(WebhookSecret.Fault) {
-                    return try WebhookSecret(secret.revealed)
-                } catch {
-                    throw AttemptFailure.secret(error)
-                }
+                try WebhookSecret(try options.sealingKeys.open(secret.revealed))
             }
             var headers = Signature.headers(
                 id: claim.messageID, unixSeconds: claim.unixSeconds, body: claim.body,
@@ -183,82 +306,52 @@ package final class Deliverer: Service {
                     WebRequest(.post, url, headers: headers, body: claim.body)))
         } catch let error as WebError {
             return .failure(.web(error))
-        } catch let error as AttemptFailure {
-            return .failure(error)
+        } catch let error as SealingKeys.Fault {
+            return .failure(.seal(error))
+        } catch let error as WebhookSecret.Fault {
+            return .failure(.secret(error))
         } catch {
             return .failure(.web(.cancelled))
         }
     }
 
-    // MARK: - Recording
+    // MARK: - Secrets
 
-    /// Writes an attempt and its consequences in one transaction, guarded by the lease; tried three
-    /// times, since a failure to write would mean sending again.
-    func record(_ report: AttemptReport, of claim: DeliveryStore.Claim) async throws {
-        var delivery = Delivery(attempts: claim.attempts)
-        let action = delivery.record(report.outcome, chance: chance())
-        var tries = 1
-        while true {
-            do {
-                let isOurs = try await pool.transaction { db in
-                    try Self.write(report, action, of: claim, in: db)
-                }
-                log(report, action, of: claim, isOurs: isOurs)
-                return
-            } catch let error as PostgresError where error.isTransient && tries < 3 {
-                tries += 1
+    /// Brings secrets into the state in which they are to lie: sealed under the newest key, without
+    /// those whose overlap is over, and with the public key of asymmetric ones.
+    private func tendSecrets() async throws {
+        let keys = options.sealingKeys
+        let tended = try await pool.transaction { db in
+            let found = try DeliveryStore.secretsToTend(
+                sealedUnder: keys.ids.first, openable: keys.ids, limit: 500, in: db)
+            for secrets in found {
+                guard let renewed = Self.tended(secrets, keys) else { continue }
+                try DeliveryStore.store(renewed, in: db)
             }
+            return found.count
+        }
+        if tended > 0 {
+            logger.info("webhook secrets were tended", metadata: ["endpoints": "\(tended)"])
         }
     }
 
-    private static func write(
-        _ report: AttemptReport, _ action: Delivery.Action, of claim: DeliveryStore.Claim,
-        in db: borrowing Session
-    ) throws -> Bool {
-        let next: DeliveryStore.NextStep =
-            switch action {
-            case .finish: .accepted
-            case .retry(let wait): .retry(after: wait)
-            case .giveUp, .giveUpAndDisable: .exhausted
+    /// - Returns: Nil for secrets that cannot be read; their deliveries say so.
+    private static func tended(
+        _ secrets: DeliveryStore.EndpointSecrets, _ keys: SealingKeys
+    ) -> DeliveryStore.EndpointSecrets? {
+        var secrets = secrets
+        do {
+            let current = try keys.open(secrets.current.revealed)
+            secrets.current = StoredSecret(keys.seal(current))
+            secrets.previous = try secrets.previous.map {
+                StoredSecret(keys.seal(try keys.open($0.revealed)))
             }
-        guard try DeliveryStore.finish(claim, report.attempt, next: next, in: db) else {
-            return false
-        }
-        guard action != .finish else { return true }
-        let endpoint = claim.endpointID
-        let failures = try DeliveryStore.noteFailure(of: endpoint, in: db)
-        if action == .giveUpAndDisable {
-            try DeliveryStore.disable(endpoint, because: "answered 410 Gone", in: db)
-            return true
-        }
-        switch Breaker.judge(
-            consecutive: failures.consecutive, lasting: failures.lasting, after: report.outcome)
-        {
-        case .carryOn: break
-        case .pause(let pause): try DeliveryStore.pause(endpoint, for: pause, in: db)
-        case .disable:
-            try DeliveryStore.disable(
-                endpoint, because: "every attempt failed for five days", in: db)
-        }
-        return true
-    }
-
-    private func log(
-        _ report: AttemptReport, _ action: Delivery.Action, of claim: DeliveryStore.Claim,
-        isOurs: Bool
-    ) {
-        var metadata: Logger.Metadata = [
-            "delivery": "\(claim.deliveryID)", "endpoint": "\(claim.endpointID)",
-            "attempt": "\(claim.attempts + 1)",
-        ]
-        metadata["status"] = report.attempt.status.map { "\($0)" }
-        metadata["error"] = report.attempt.errorClass.map { "\($0)" }
-        switch action {
-        case _ where !isOurs: logger.info("a replaced attempt is not recorded", metadata: metadata)
-        case .finish: logger.debug("a webhook was accepted", metadata: metadata)
-        case .retry: logger.info("a webhook will be tried again", metadata: metadata)
-        case .giveUp, .giveUpAndDisable:
-            logger.warning("a webhook was given up", metadata: metadata)
+            if secrets.isAsymmetric {
+                secrets.publicKey = try WebhookSecret(current).publicKey?.text
+            }
+            return secrets
+        } catch {
+            return nil
         }
     }
 }

@@ -5,6 +5,8 @@ package struct Delivery: Equatable, Sendable {
         /// The receiver answered; `retryAfter` is what it asked for, if it did.
         case answered(status: Int, retryAfter: Duration? = nil)
         case unreachable
+        /// We could not even try: no attempt is spent.
+        case notAttempted
     }
 
     /// What to do next.
@@ -49,6 +51,7 @@ package struct Delivery: Equatable, Sendable {
     package mutating func record(_ outcome: Outcome, chance: Double) -> Action {
         precondition(attempts < Self.attemptsMaximum, "a delivery that was given up is recorded")
         precondition((-1...1).contains(chance), "chance \(chance)")
+        precondition(outcome != .notAttempted, "what was not attempted is recorded")
         attempts += 1
         var asked = Duration.zero
         switch outcome {
@@ -56,7 +59,7 @@ package struct Delivery: Equatable, Sendable {
         case .answered(410, _): return .giveUpAndDisable
         case .answered(_, let retryAfter):
             asked = min(max(retryAfter ?? .zero, .zero), Self.retryAfterMaximum)
-        case .unreachable: break
+        case .unreachable, .notAttempted: break
         }
         guard attempts < Self.attemptsMaximum else { return .giveUp }
         return .retry(

@@ -13,6 +13,11 @@ package struct Envelope: Sendable {
     /// A JSON object, as PostgreSQL wrote it.
     package let data: String
 
+    /// The longest body sent in full, in bytes; of a longer one the thin part goes out.
+    ///
+    /// - Source: Standard Webhooks 1.0.0, "Payload size": usually smaller than 20 kB.
+    package static let lengthMaximum = 20_000
+
     /// - Parameters:
     ///   - id: Letters, digits, `_` and `-`.
     ///   - type: Lower-case letters and dots; the outbox holds no others.

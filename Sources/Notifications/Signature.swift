@@ -1,10 +1,10 @@
 import Crypto
 import Foundation
 
-/// The signature of one attempt, by Standard Webhooks 1.0.0, version `v1`.
+/// The signature of one attempt, by Standard Webhooks 1.0.0, versions `v1` and `v1a`.
 ///
 /// The signed content is the message id, a dot, the attempt's time in whole Unix seconds, a dot, and
-/// the exact bytes of the body; the code is HMAC-SHA256 over it.
+/// the exact bytes of the body; over it goes HMAC-SHA256 (`v1`) or Ed25519 (`v1a`).
 ///
 /// - Source: standard-webhooks, `spec/standard-webhooks.md`, version 1.0.0.
 package enum Signature {
@@ -36,8 +36,7 @@ package enum Signature {
         precondition(!id.isEmpty && id.utf8.allSatisfy(isIDByte), "the message id \(id)")
         let content = signedContent(id: id, timestamp: String(unixSeconds), body: body)
         let signatures = secrets.map { secret in
-            let code = HMAC<SHA256>.authenticationCode(for: content, using: secret.key)
-            return "v1," + Data(code).base64EncodedString()
+            "\(secret.scheme.rawValue)," + code(secret.key, content).base64EncodedString()
         }
         return [
             Header.id: id, Header.timestamp: String(unixSeconds),
@@ -56,6 +55,37 @@ package enum Signature {
     package static func verify(
         headers: [String: String], body: [UInt8], secret: WebhookSecret, now: Int64
     ) throws(Fault) {
+        switch secret.key {
+        case .symmetric(let key):
+            try verify(headers, body, .v1, now) { code, content in
+                HMAC<SHA256>.isValidAuthenticationCode(code, authenticating: content, using: key)
+            }
+        case .asymmetric(let key):
+            let publicKey = WebhookPublicKey(key: key.publicKey)
+            try verify(headers: headers, body: body, publicKey: publicKey, now: now)
+        }
+    }
+
+    /// Checks the headers of a webhook as a receiver does that knows the public key alone.
+    ///
+    /// - Parameters:
+    ///   - headers: By lower-case name.
+    ///   - body: The exact bytes received.
+    ///   - publicKey: The endpoint's.
+    ///   - now: The receiver's clock, in Unix seconds.
+    /// - Throws: The first thing that is wrong.
+    package static func verify(
+        headers: [String: String], body: [UInt8], publicKey: WebhookPublicKey, now: Int64
+    ) throws(Fault) {
+        try verify(headers, body, .v1a, now) { code, content in
+            publicKey.key.isValidSignature(code, for: content)
+        }
+    }
+
+    private static func verify(
+        _ headers: [String: String], _ body: [UInt8], _ scheme: WebhookSecret.Scheme, _ now: Int64,
+        isValid: (_ code: Data, _ content: Data) -> Bool
+    ) throws(Fault) {
         guard let id = headers[Header.id], let timestamp = headers[Header.timestamp],
             let signatures = headers[Header.signature]
         else { throw .headerMissing }
@@ -64,15 +94,28 @@ package enum Signature {
         let allowed = UInt64(tolerance.components.seconds)
         guard !isOverflow, difference.magnitude <= allowed else { throw .timestampTooFar }
         let content = signedContent(id: id, timestamp: timestamp, body: body)
+        let prefix = scheme.rawValue + ","
         let isSigned = signatures.split(separator: " ").contains { signature in
             // Other versions are not ours to judge.
-            guard signature.hasPrefix("v1,"),
-                let code = Data(base64Encoded: String(signature.dropFirst(3)))
+            guard signature.hasPrefix(prefix),
+                let code = Data(base64Encoded: String(signature.dropFirst(prefix.count)))
             else { return false }
-            return HMAC<SHA256>.isValidAuthenticationCode(
-                code, authenticating: content, using: secret.key)
+            return isValid(code, content)
         }
         guard isSigned else { throw .noSignatureMatches }
+    }
+
+    private static func code(_ key: WebhookSecret.Key, _ content: Data) -> Data {
+        switch key {
+        case .symmetric(let key):
+            return Data(HMAC<SHA256>.authenticationCode(for: content, using: key))
+        case .asymmetric(let key):
+            // Has no way to fail.
+            guard let code = try? key.signature(for: content) else {
+                preconditionFailure("Ed25519 signs any bytes")
+            }
+            return code
+        }
     }
 
     /// Why a webhook is not believed.

@@ -6,23 +6,26 @@ extension DeliveryStore {
     package struct ClaimLimits: Sendable {
         /// Deliveries in one claim.
         package var total: Int
-        /// Deliveries of one endpoint that run at the same time, in all processes together.
+        /// Deliveries of one endpoint that run at the same time, in all processes together; after
+        /// a failure it is one until an attempt succeeds.
         package var perEndpoint: Int
-        /// From so many failures in a row an endpoint is sent one delivery at a time, to try it.
-        package var probingFrom: Int
         /// After so many attempts a delivery is given up.
         package var attemptsMaximum: Int
         /// How long a claim holds; it must outlast the sending and the recording.
         package var lease: Duration
 
+        /// The sealing keys at hand: what lies sealed under others is left to others.
+        package var keyIDs: [String]
+
         package init(
-            total: Int, perEndpoint: Int, probingFrom: Int, attemptsMaximum: Int, lease: Duration
+            total: Int, perEndpoint: Int, attemptsMaximum: Int, lease: Duration,
+            keyIDs: [String] = []
         ) {
             self.total = total
             self.perEndpoint = perEndpoint
-            self.probingFrom = probingFrom
             self.attemptsMaximum = attemptsMaximum
             self.lease = lease
+            self.keyIDs = keyIDs
         }
     }
 
@@ -44,6 +47,44 @@ extension DeliveryStore {
         package let unixSeconds: Int64
     }
 
+    /// The endpoints that have something due and room for it, the longest due first.
+    ///
+    /// Looks at every endpoint, so ask now and then; claims of a few cost nothing for the others.
+    ///
+    /// - Parameters:
+    ///   - limits: What the claims will have.
+    ///   - db: A connection.
+    /// - Returns: Their numbers; nothing is locked.
+    /// - Throws: What the database refuses.
+    package static func dueEndpoints(
+        _ limits: ClaimLimits, in db: borrowing Session
+    ) throws(PostgresError) -> [Int64] {
+        try db.run(
+            """
+            SELECT e.endpoint_id FROM systole.webhook_endpoint AS e
+            CROSS JOIN LATERAL (
+                SELECT d.next_try_at FROM systole.webhook_delivery AS d
+                WHERE d.endpoint_id = e.endpoint_id AND d.state = 'waiting'
+                ORDER BY d.next_try_at LIMIT 1
+            ) AS next
+            WHERE \(isOpen(limits)) AND next.next_try_at <= now() AND \(placesInAll(limits)) > \(running)
+            ORDER BY next.next_try_at, e.endpoint_id
+            """
+        ).allInt64s("endpoint_id")
+    }
+
+    /// An endpoint to be asked for what is due.
+    package struct Asked: Equatable, Sendable {
+        package let endpointID: Int64
+        /// Deliveries of it that may run at the same time, if that is less than the limits say.
+        package let places: Int
+
+        package init(endpointID: Int64, places: Int) {
+            self.endpointID = endpointID
+            self.places = places
+        }
+    }
+
     /// Takes due deliveries under a lease.
     ///
     /// Endpoints are locked first, so that `perEndpoint` holds for all processes together; locked
@@ -51,35 +92,31 @@ extension DeliveryStore {
     ///
     /// - Parameters:
     ///   - limits: How much, and for how long.
+    ///   - endpoints: Where to look; nil for everywhere.
     ///   - db: A transaction in the isolation READ COMMITTED, whose second statement must see what
     ///     others committed before the locks were had.
     /// - Returns: The deliveries in the order in which they were made.
     /// - Throws: What the database refuses.
     package static func claim(
-        _ limits: ClaimLimits, in db: borrowing Session
+        _ limits: ClaimLimits, among endpoints: [Asked]? = nil, in db: borrowing Session
     ) throws(PostgresError) -> [Claim] {
-        let endpoints = try db.run(
-            """
-            SELECT e.endpoint_id FROM systole.webhook_endpoint AS e
-            WHERE e.state = 'enabled' AND (e.paused_until IS NULL OR e.paused_until <= now())
-                AND EXISTS (
-                    SELECT FROM systole.webhook_delivery AS d
-                    WHERE d.endpoint_id = e.endpoint_id AND d.state = 'waiting'
-                        AND d.next_try_at <= now())
-            FOR NO KEY UPDATE SKIP LOCKED
-            """
-        ).allInt64s("endpoint_id")
-        guard !endpoints.isEmpty else { return [] }
+        var chosen = endpoints ?? []
+        if endpoints == nil {
+            chosen = try dueEndpoints(limits, in: db).map {
+                Asked(endpointID: $0, places: limits.perEndpoint)
+            }
+        }
+        guard !chosen.isEmpty else { return [] }
+        let locked = try lock(chosen.map(\.endpointID), limits, in: db)
+        guard !locked.isEmpty else { return [] }
         let rows = try db.run(
             """
             WITH room AS (
-                SELECT e.endpoint_id,
-                    CASE WHEN e.failures_consecutive >= \(limits.probingFrom)::integer THEN 1
-                        ELSE \(limits.perEndpoint)::integer END
-                    - (SELECT count(*) FROM systole.webhook_delivery AS r
-                        WHERE r.endpoint_id = e.endpoint_id AND r.state = 'running') AS places
-                FROM systole.webhook_endpoint AS e
-                WHERE e.endpoint_id = ANY (\(endpoints)::bigint[])
+                SELECT e.endpoint_id, least(a.places, \(placesInAll(limits))) - \(running) AS places
+                FROM unnest(\(chosen.map(\.endpointID))::bigint[],
+                    \(chosen.map(\.places))::integer[]) AS a (endpoint_id, places)
+                JOIN systole.webhook_endpoint AS e USING (endpoint_id)
+                WHERE e.endpoint_id = ANY (\(locked)::bigint[])
             ), due AS (
                 SELECT next.delivery_id FROM room CROSS JOIN LATERAL (
                     SELECT d.delivery_id FROM systole.webhook_delivery AS d
@@ -106,6 +143,44 @@ extension DeliveryStore {
         for row in rows { claims.append(try claim(from: row)) }
         return claims.sorted { $0.deliveryID < $1.deliveryID }
     }
+
+    /// Locks endpoints that have something due, as many as deliveries may be had.
+    private static func lock(
+        _ endpoints: [Int64], _ limits: ClaimLimits, in db: borrowing Session
+    ) throws(PostgresError) -> [Int64] {
+        try db.run(
+            """
+            SELECT e.endpoint_id FROM systole.webhook_endpoint AS e
+            WHERE e.endpoint_id = ANY (\(endpoints)::bigint[]) AND \(isOpen(limits))
+                AND EXISTS (
+                    SELECT FROM systole.webhook_delivery AS d
+                    WHERE d.endpoint_id = e.endpoint_id AND d.state = 'waiting'
+                        AND d.next_try_at <= now())
+            ORDER BY array_position(\(endpoints)::bigint[], e.endpoint_id)
+            LIMIT \(limits.total)::bigint
+            FOR NO KEY UPDATE SKIP LOCKED
+            """
+        ).allInt64s("endpoint_id")
+    }
+
+    /// Whether the endpoint `e` may be called now, and by us.
+    private static func isOpen(_ limits: ClaimLimits) -> SQL {
+        """
+        e.state = 'enabled' AND (e.paused_until IS NULL OR e.paused_until <= now())
+            AND \(openable(by: limits.keyIDs))
+        """
+    }
+
+    /// How many deliveries of the endpoint `e` may run: one after a failure.
+    private static func placesInAll(_ limits: ClaimLimits) -> SQL {
+        "CASE WHEN e.failures_consecutive > 0 THEN 1 ELSE \(limits.perEndpoint)::integer END"
+    }
+
+    /// How many deliveries of the endpoint `e` run, whoever sends them.
+    private static let running: SQL = """
+        (SELECT count(*) FROM systole.webhook_delivery AS r
+            WHERE r.endpoint_id = e.endpoint_id AND r.state = 'running')
+        """
 
     private static func claim(from row: Row) throws(PostgresError) -> Claim {
         let secrets = [try row.text("secret"), try row.optionalText("previous")]

@@ -36,131 +36,118 @@ extension DeliveryStore {
         case accepted
         case retry(after: Duration)
         case exhausted
+        /// As before the claim: nothing was attempted, and no attempt is spent.
+        case unattempted(after: Duration)
     }
 
-    /// An endpoint's row of failures, the newest included.
-    package struct EndpointFailures: Equatable, Sendable {
-        /// Without a success in between.
-        package let consecutive: Int
-        /// Since the first of them.
-        package let lasting: Duration
+    /// An attempt that has ended.
+    package struct Ended: Sendable {
+        /// The claim under which it was made.
+        package let claim: Claim
+        package let attempt: Attempt
+        package let next: NextStep
+
+        package init(_ claim: Claim, _ attempt: Attempt, next: NextStep) {
+            self.claim = claim
+            self.attempt = attempt
+            self.next = next
+        }
     }
 
-    /// Records an attempt and moves its delivery on, if the claim still holds; an accepted one ends
-    /// its endpoint's row of failures.
+    /// Records attempts and moves their deliveries on, where the claims still hold.
+    ///
+    /// One statement for all of them, since each would pay its own way to the server and back, and
+    /// its own commit. Nothing of what the attempts mean for endpoints is written here.
     ///
     /// - Parameters:
-    ///   - claim: The claim under which the attempt was made.
-    ///   - attempt: What it brought.
-    ///   - next: Where the delivery goes.
-    ///   - db: The transaction that also records what this means for the endpoint.
-    /// - Returns: False, with nothing written, if the claim was replaced or the delivery ended.
+    ///   - ended: The attempts, of different deliveries.
+    ///   - db: The transaction that also records what this means for the endpoints.
+    /// - Returns: The deliveries that were still ours; of the others nothing is written.
     /// - Throws: What the database refuses.
+    @discardableResult
     package static func finish(
-        _ claim: Claim, _ attempt: Attempt, next: NextStep, in db: borrowing Session
-    ) throws(PostgresError) -> Bool {
-        let (state, wait): (String, Duration) =
-            switch next {
-            case .accepted: ("accepted", .zero)
-            case .retry(let wait): ("waiting", wait)
-            case .exhausted: ("exhausted", .zero)
-            }
-        let head = attempt.answerHead.map { Array($0.prefix(Attempt.headMaximum)) }
-        // One statement, since every delivery pays its way to the server and back. The endpoint is
-        // written only where a row of failures ends: else every delivery would write it, and claims
-        // would find it locked.
+        _ ended: [Ended], in db: borrowing Session
+    ) throws(PostgresError) -> Set<Int64> {
+        guard !ended.isEmpty else { return [] }
+        let rows = ended.map(EndedRow.init)
+        // Arrays have no NULLs here: -1 and '' stand for them.
         let moved = try db.run(
             """
-            WITH moved AS (
-                UPDATE systole.webhook_delivery
-                SET state = \(state), attempts = attempts + 1, lease_until = NULL,
-                    next_try_at = now()
-                        + \(wait.wholeMicroseconds)::bigint * interval '1 microsecond',
-                    finished_at = CASE WHEN \(state) <> 'waiting' THEN now() END
-                WHERE delivery_id = \(claim.deliveryID) AND lease_no = \(claim.leaseNumber)
-                    AND state = 'running'
-                RETURNING delivery_id, endpoint_id, lease_no, state
-            ), healed AS (
-                UPDATE systole.webhook_endpoint AS e
-                SET failures_consecutive = 0, failing_since = NULL, paused_until = NULL
-                FROM moved WHERE e.endpoint_id = moved.endpoint_id AND moved.state = 'accepted'
-                    AND (e.failures_consecutive > 0 OR e.paused_until IS NOT NULL)
+            WITH ended AS (
+                SELECT * FROM unnest(
+                    \(ended.map(\.claim.deliveryID))::bigint[],
+                    \(ended.map(\.claim.leaseNumber))::integer[],
+                    \(rows.map(\.state))::text[], \(rows.map(\.waitMicroseconds))::bigint[],
+                    \(rows.map(\.isAttempt))::boolean[],
+                    \(rows.map(\.status))::integer[], \(rows.map(\.errorClass))::text[],
+                    \(rows.map(\.reason))::text[], \(rows.map(\.milliseconds))::integer[],
+                    \(rows.map(\.remoteAddress))::text[], \(rows.map(\.answerBytes))::integer[],
+                    \(rows.map(\.answerHead))::text[]
+                ) AS t (delivery_id, lease_no, state, wait_us, is_attempt, status, error_class,
+                    reason, milliseconds, remote_address, answer_bytes, answer_head)
+            ), moved AS (
+                UPDATE systole.webhook_delivery AS d
+                SET state = e.state, attempts = d.attempts + e.is_attempt::integer,
+                    lease_until = NULL,
+                    next_try_at = now() + e.wait_us * interval '1 microsecond',
+                    finished_at = CASE WHEN e.state <> 'waiting' THEN now() END
+                FROM ended AS e
+                WHERE d.delivery_id = e.delivery_id AND d.lease_no = e.lease_no
+                    AND d.state = 'running'
+                RETURNING d.delivery_id
+            ), logged AS (
+                INSERT INTO systole.webhook_attempt (delivery_id, attempt, status, error_class,
+                    reason, milliseconds, remote_address, answer_bytes, answer_head)
+                SELECT e.delivery_id, e.lease_no, nullif(e.status, -1), nullif(e.error_class, ''),
+                    nullif(e.reason, ''), e.milliseconds, nullif(e.remote_address, ''),
+                    nullif(e.answer_bytes, -1),
+                    CASE WHEN e.answer_head <> '' THEN decode(e.answer_head, 'hex') END
+                FROM ended AS e JOIN moved USING (delivery_id) WHERE e.is_attempt
             )
-            INSERT INTO systole.webhook_attempt (delivery_id, attempt, status, error_class, reason,
-                milliseconds, remote_address, answer_bytes, answer_head)
-            SELECT delivery_id, lease_no, \(attempt.status)::integer, \(attempt.errorClass),
-                \(attempt.reason), \(attempt.took.wholeMicroseconds / 1000)::integer,
-                \(attempt.remoteAddress), \(attempt.answerBytes)::integer, \(head)::bytea
-            FROM moved
+            SELECT delivery_id FROM moved
             """
-        ).affected
-        return moved == 1
+        ).allInt64s("delivery_id")
+        return Set(moved)
+    }
+}
+
+/// An attempt as the columns of its row; -1 and an empty text are NULL.
+private struct EndedRow {
+    let state: String
+    let waitMicroseconds: Int64
+    let isAttempt: Bool
+    let status: Int
+    let errorClass: String
+    let reason: String
+    let milliseconds: Int
+    let remoteAddress: String
+    let answerBytes: Int
+    /// In hexadecimal.
+    let answerHead: String
+
+    init(_ ended: DeliveryStore.Ended) {
+        switch ended.next {
+        case .accepted: (state, waitMicroseconds, isAttempt) = ("accepted", 0, true)
+        case .retry(let wait):
+            (state, waitMicroseconds, isAttempt) = ("waiting", wait.wholeMicroseconds, true)
+        case .exhausted: (state, waitMicroseconds, isAttempt) = ("exhausted", 0, true)
+        case .unattempted(let wait):
+            (state, waitMicroseconds, isAttempt) = ("waiting", wait.wholeMicroseconds, false)
+        }
+        let attempt = ended.attempt
+        status = attempt.status ?? -1
+        errorClass = attempt.errorClass ?? ""
+        reason = attempt.reason ?? ""
+        milliseconds = Int(attempt.took.wholeMicroseconds / 1000)
+        remoteAddress = attempt.remoteAddress ?? ""
+        answerBytes = attempt.answerBytes ?? -1
+        let head = attempt.answerHead.map { $0.prefix(DeliveryStore.Attempt.headMaximum) }
+        answerHead = head.map { Self.hexadecimal($0) } ?? ""
     }
 
-    /// Lengthens an endpoint's row of failures.
-    ///
-    /// - Parameters:
-    ///   - endpointID: The endpoint, which failed.
-    ///   - db: The transaction that records the attempt.
-    /// - Returns: The row of failures with this one.
-    /// - Throws: What the database refuses.
-    package static func noteFailure(
-        of endpointID: Int64, in db: borrowing Session
-    ) throws(PostgresError) -> EndpointFailures {
-        let row = try db.run(
-            """
-            UPDATE systole.webhook_endpoint
-            SET failures_consecutive = failures_consecutive + 1,
-                failing_since = coalesce(failing_since, now())
-            WHERE endpoint_id = \(endpointID)
-            RETURNING failures_consecutive,
-                systole.epoch_us(now()) - systole.epoch_us(failing_since) AS lasting_us
-            """
-        ).only()
-        return EndpointFailures(
-            consecutive: try row.int("failures_consecutive"),
-            lasting: .microseconds(try row.int64("lasting_us")))
-    }
-
-    /// Attempts nothing at an endpoint for a while; a longer pause that it has already stays.
-    ///
-    /// - Parameters:
-    ///   - endpointID: The endpoint.
-    ///   - duration: From now.
-    ///   - db: The transaction that records the attempt.
-    /// - Throws: What the database refuses.
-    package static func pause(
-        _ endpointID: Int64, for duration: Duration, in db: borrowing Session
-    ) throws(PostgresError) {
-        try db.run(
-            """
-            UPDATE systole.webhook_endpoint
-            SET paused_until = greatest(paused_until,
-                now() + \(duration.wholeMicroseconds)::bigint * interval '1 microsecond')
-            WHERE endpoint_id = \(endpointID)
-            """)
-    }
-
-    /// Disables an endpoint that is enabled, and tells the others by an event.
-    ///
-    /// - Parameters:
-    ///   - endpointID: The endpoint.
-    ///   - reason: For the people who look at it.
-    ///   - db: The transaction that records the attempt.
-    /// - Throws: What the database refuses.
-    package static func disable(
-        _ endpointID: Int64, because reason: String, in db: borrowing Session
-    ) throws(PostgresError) {
-        try db.run(
-            """
-            WITH disabled AS (
-                UPDATE systole.webhook_endpoint SET state = 'disabled', disabled_reason = \(reason)
-                WHERE endpoint_id = \(endpointID) AND state = 'enabled'
-                RETURNING endpoint_id, disabled_reason
-            )
-            SELECT systole.emit('endpoint.disabled', endpoint_id::text,
-                jsonb_build_object('endpoint_id', endpoint_id, 'reason', disabled_reason))
-            FROM disabled
-            """)
+    private static func hexadecimal(_ bytes: ArraySlice<UInt8>) -> String {
+        let digits = Array("0123456789abcdef".utf8)
+        return String(
+            decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
     }
 }

@@ -69,50 +69,66 @@ final class Inbox: Sendable {
     }
 }
 
-/// Wakes a loop that waits in `curl_multi_poll`, from any thread.
-///
-/// Unchecked because of the pointer. `curl_multi_wakeup` is documented as callable from any
-/// thread, and `Inbox` calls it under its lock, where `detach` takes the pointer away before the
-/// loop frees it.
-@safe struct Waker: @unchecked Sendable {
-    fileprivate let multi: UnsafeMutableRawPointer
-
-    func wake() {
-        unsafe _ = curl_multi_wakeup(multi)
-    }
-}
-
 /// Runs every transfer of one client on one thread, in libcurl's multi interface.
 ///
+/// libcurl says which sockets it waits for, and only those that are ready are handed to it: a
+/// thousand receivers that never answer cost nothing while others do.
+///
 /// Belongs to that thread: made, used and freed there. Safe because its pointer is private and
-/// freed in `deinit`, after every transfer was taken off it.
+/// freed in `deinit`, after every transfer was taken off it; and libcurl is given `self` only as
+/// long as that handle lives.
 @safe final class CurlLoop {
     private let multi: UnsafeMutableRawPointer
+    private let sockets: SocketWatch
     private let inbox: Inbox
     private let configuration: WebConfiguration
     private var running: [UInt64: (transfer: Transfer, answer: Inbox.Answer)] = [:]
     /// Requests without a place, first come first served: libcurl gets them when their time limits
     /// may begin.
-    private var waiting: [(id: UInt64, request: WebRequest, answer: Inbox.Answer)] = []
+    private var waiting = WaitingLine()
     /// By the address of the libcurl handle.
     private var ids: [UInt: UInt64] = [:]
+    /// When libcurl wants to be called without any socket being ready; nil for never.
+    private var alarmAt: ContinuousClock.Instant?
 
     /// - Throws: `WebError.transfer` where libcurl has no memory for a loop.
     init(_ inbox: Inbox, _ configuration: WebConfiguration) throws(WebError) {
-        guard Self.isLibraryReady, let multi = unsafe curl_multi_init() else {
+        guard Self.isLibraryReady, let sockets = SocketWatch(), let multi = unsafe curl_multi_init()
+        else {
             throw .transfer(code: Int32(CURLE_FAILED_INIT.rawValue))
         }
         unsafe self.multi = multi
+        self.sockets = sockets
         self.inbox = inbox
         self.configuration = configuration
         let connections = configuration.connectionsMaximum
         unsafe ccurl_multi_set_long(multi, CURLMOPT_MAXCONNECTS, connections)
-        inbox.attach(unsafe Waker(multi: multi))
+        let context = unsafe Unmanaged.passUnretained(self).toOpaque()
+        unsafe ccurl_multi_set_watch(
+            multi,
+            { _, socket, what, context, _ in
+                unsafe CurlLoop.from(context).sockets.watch(socket, what)
+                return 0
+            },
+            { _, milliseconds, context in
+                unsafe CurlLoop.from(context).setAlarm(milliseconds)
+                return 0
+            }, context)
+        inbox.attach(sockets.waker)
     }
 
     deinit {
         inbox.detach()
         unsafe _ = curl_multi_cleanup(multi)
+    }
+
+    private static func from(_ context: UnsafeMutableRawPointer?) -> CurlLoop {
+        guard let context = unsafe context else { preconditionFailure("libcurl lost its context") }
+        return unsafe Unmanaged<CurlLoop>.fromOpaque(context).takeUnretainedValue()
+    }
+
+    private func setAlarm(_ milliseconds: Int) {
+        alarmAt = milliseconds < 0 ? nil : .now + .milliseconds(milliseconds)
     }
 
     /// Works until the inbox is closed; then ends what is still running with `closed`.
@@ -121,45 +137,47 @@ final class Inbox: Sendable {
             for order in orders { obey(order) }
             startWaiting()
             var count: Int32 = 0
-            unsafe _ = curl_multi_perform(multi, &count)
+            // A second bounds the wait where nothing is due and nobody calls.
+            let wait = alarmAt.map { ContinuousClock.now.duration(to: $0) } ?? .seconds(1)
+            for ready in sockets.wait(atMost: min(wait, .seconds(1))) {
+                unsafe _ = curl_multi_socket_action(multi, ready.socket, ready.events, &count)
+            }
+            if let alarmAt, alarmAt <= .now {
+                self.alarmAt = nil
+                unsafe _ = curl_multi_socket_action(multi, SocketWatch.none, 0, &count)
+            }
             collect()
-            // A place that has become free is not left to the next event.
-            if !waiting.isEmpty, running.count < configuration.connectionsMaximum { continue }
-            // Returns at once when a socket is ready, a limit is due or `Waker` was called; the
-            // second bounds the wait where none of them happens.
-            unsafe _ = curl_multi_poll(multi, nil, 0, 1000, nil)
         }
         for id in running.keys { end(id, .failure(.closed)) }
-        for (_, _, answer) in waiting { answer.resume(returning: .failure(.closed)) }
+        for order in waiting.orders { order.answer.resume(returning: .failure(.closed)) }
     }
 
     private func obey(_ order: Inbox.Order) {
         switch order {
         case .cancel(let id):
-            if let place = waiting.firstIndex(where: { $0.id == id }) {
-                waiting.remove(at: place).answer.resume(returning: .failure(.cancelled))
+            if let answer = waiting.remove(id) {
+                answer.resume(returning: .failure(.cancelled))
             } else {
                 end(id, .failure(.cancelled))
             }
-        case .start(let id, let request, let answer): waiting.append((id, request, answer))
+        case .start(let id, let request, let answer):
+            waiting.append(WaitingLine.Item(id: id, request: request, answer: answer))
         }
     }
 
     /// Starts what waits, as far as there are places.
     private func startWaiting() {
-        let count = min(waiting.count, configuration.connectionsMaximum - running.count)
-        for (id, request, answer) in waiting.prefix(count) {
+        while running.count < configuration.connectionsMaximum, let next = waiting.popFirst() {
             do throws(WebError) {
-                let transfer = try Transfer(request, configuration)
-                running[id] = (transfer, answer)
-                ids[UInt(bitPattern: unsafe transfer.easy)] = id
+                let transfer = try Transfer(next.request, configuration)
+                running[next.id] = (transfer, next.answer)
+                ids[UInt(bitPattern: unsafe transfer.easy)] = next.id
                 let code = unsafe curl_multi_add_handle(multi, transfer.easy)
-                if code != CURLM_OK { end(id, .failure(.transfer(code: code.rawValue))) }
+                if code != CURLM_OK { end(next.id, .failure(.transfer(code: code.rawValue))) }
             } catch {
-                answer.resume(returning: .failure(error))
+                next.answer.resume(returning: .failure(error))
             }
         }
-        waiting.removeFirst(count)
     }
 
     /// Answers every transfer that libcurl has finished.
@@ -186,4 +204,37 @@ final class Inbox: Sendable {
 
     /// libcurl's own start-up, once per process.
     private static let isLibraryReady = curl_global_init(Int(CURL_GLOBAL_ALL)) == CURLE_OK
+}
+
+/// Requests that wait for a place, the longest waiting first.
+private struct WaitingLine {
+    struct Item {
+        let id: UInt64
+        let request: WebRequest
+        let answer: Inbox.Answer
+    }
+
+    /// Behind `first`, which moves on so that taking one does not move all the others.
+    private var items: [Item] = []
+    private var first = 0
+
+    var orders: ArraySlice<Item> { items[first...] }
+
+    mutating func append(_ item: Item) { items.append(item) }
+
+    mutating func popFirst() -> Item? {
+        guard first < items.count else {
+            items.removeAll(keepingCapacity: true)
+            first = 0
+            return nil
+        }
+        defer { first += 1 }
+        return items[first]
+    }
+
+    /// Takes one out of the middle; nil where it does not wait.
+    mutating func remove(_ id: UInt64) -> Inbox.Answer? {
+        guard let place = items[first...].firstIndex(where: { $0.id == id }) else { return nil }
+        return items.remove(at: place).answer
+    }
 }

@@ -9,11 +9,14 @@ import Glibc
 @safe final class Transfer {
     let easy: UnsafeMutableRawPointer
     private let headerList: UnsafeMutablePointer<curl_slist>?
+    /// What `resolver` answered, as libcurl takes it.
+    private let addressList: UnsafeMutablePointer<curl_slist>?
     private let configuration: WebConfiguration
     private var head = AnswerHead()
     private var body: [UInt8] = []
     private var isTooLarge = false
     private var addressRefused: IPAddress?
+    private var isOutOfSockets = false
 
     init(_ request: WebRequest, _ configuration: WebConfiguration) throws(WebError) {
         let lines = try request.headerLines()
@@ -30,6 +33,7 @@ import Glibc
             unsafe list = curl_slist_append(list, line)
         }
         unsafe headerList = list
+        unsafe addressList = Self.addressList(of: request.url, configuration)
         self.configuration = configuration
         setRequest(request)
         setLimits()
@@ -39,6 +43,18 @@ import Glibc
     deinit {
         unsafe curl_easy_cleanup(easy)
         unsafe curl_slist_free_all(headerList)
+        unsafe curl_slist_free_all(addressList)
+    }
+
+    /// Asks the configuration's resolver, once a request.
+    private static func addressList(
+        of url: WebURL, _ configuration: WebConfiguration
+    ) -> UnsafeMutablePointer<curl_slist>? {
+        guard let addresses = configuration.resolver?(url.host), !addresses.isEmpty else {
+            return nil
+        }
+        let texts = addresses.map { $0.isV4 ? "\($0)" : "[\($0)]" }.joined(separator: ",")
+        return unsafe curl_slist_append(nil, "+\(url.host):\(url.port):\(texts)")
     }
 
     // MARK: - Options
@@ -46,6 +62,7 @@ import Glibc
     private func setRequest(_ request: WebRequest) {
         unsafe ccurl_set_text(easy, CURLOPT_URL, request.url.text)
         unsafe ccurl_set_list(easy, CURLOPT_HTTPHEADER, headerList)
+        if unsafe addressList != nil { unsafe ccurl_set_list(easy, CURLOPT_RESOLVE, addressList) }
         unsafe ccurl_set_text(easy, CURLOPT_USERAGENT, configuration.userAgent)
         guard request.method != .get else {
             unsafe ccurl_set_long(easy, CURLOPT_HTTPGET, 1)
@@ -66,6 +83,9 @@ import Glibc
         let schemes = configuration.policy.plainHTTP ? "https,http" : "https"
         unsafe ccurl_set_text(easy, CURLOPT_PROTOCOLS_STR, schemes)
         unsafe ccurl_set_text(easy, CURLOPT_PROXY, configuration.proxy ?? "")
+        if let authorities = configuration.authorities {
+            unsafe ccurl_set_text(easy, CURLOPT_CAINFO, authorities)
+        }
         let numbers: [(CURLoption, Int)] = [
             (CURLOPT_FOLLOWLOCATION, 0),
             (CURLOPT_SSL_VERIFYPEER, 1),
@@ -144,7 +164,9 @@ import Glibc
             addressRefused = address
             return none
         }
-        return unsafe ccurl_open(peer)
+        let socket = unsafe ccurl_open(peer)
+        if socket < 0, [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(errno) { isOutOfSockets = true }
+        return socket
     }
 
     // MARK: - The end
@@ -178,6 +200,7 @@ import Glibc
         case CURLE_COULDNT_RESOLVE_HOST: return .hostNotFound
         case CURLE_COULDNT_CONNECT:
             if let addressRefused { return .addressRefused(addressRefused) }
+            if isOutOfSockets { return .noSocket }
             let cause = unsafe ccurl_long(easy, CURLINFO_OS_ERRNO)
             return cause == Int(ECONNREFUSED) ? .connectionRefused : .unreachable
         case CURLE_OPERATION_TIMEDOUT:

@@ -21,6 +21,8 @@ package enum WebError: Error, Equatable, Sendable {
     case answerTooLarge(limit: Int, status: Int)
     /// The answer is not HTTP, or libcurl gave up with this code.
     case transfer(code: Int32)
+    /// This process may not open another socket.
+    case noSocket
     case cancelled
     /// The client was shut down.
     case closed
@@ -54,6 +56,7 @@ package enum WebError: Error, Equatable, Sendable {
         case .connectionLost: "connection_lost"
         case .answerTooLarge: "answer_too_large"
         case .transfer: "transfer"
+        case .noSocket: "no_socket"
         case .cancelled: "cancelled"
         case .closed: "closed"
         }
@@ -75,6 +78,7 @@ extension WebError: CustomStringConvertible {
         case .answerTooLarge(let limit, let status):
             "the answer, of status \(status), is larger than \(limit) bytes"
         case .transfer(let code): "the transfer failed (libcurl code \(code))"
+        case .noSocket: "this process may not open another socket"
         case .cancelled: "the request was cancelled"
         case .closed: "the client is shut down"
         }

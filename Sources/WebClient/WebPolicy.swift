@@ -38,17 +38,24 @@ package struct WebConfiguration: Sendable {
     /// The largest answer head that is read, in bytes.
     package var headMaximum: Int
     /// Requests under way at once, and connections kept for reuse; further requests wait for a
-    /// place, which does not count against their time limits.
+    /// place, which does not count against their time limits. A connection is used again for the
+    /// host and port that it was opened for, where its address was judged; idle ones make place
+    /// for new ones, the longest idle first.
     package var connectionsMaximum: Int
     /// The URL of a proxy; then names are resolved there, and the proxy must filter addresses.
     package var proxy: String?
     package var userAgent: String
+    /// A PEM file with the authorities whose certificates hold; nil for the system's.
+    package var authorities: String?
+    /// Stands in for the system's look-up of names; nil, or no answer, leaves it to the system.
+    package var resolver: (@Sendable (_ host: String) -> [IPAddress]?)?
 
     package init(
         policy: WebPolicy = WebPolicy(), connectTimeLimit: Duration = .seconds(5),
         totalTimeLimit: Duration = .seconds(15), bodyMaximum: Int = 64 * 1024,
-        headMaximum: Int = 16 * 1024, connectionsMaximum: Int = 128, proxy: String? = nil,
-        userAgent: String = "systole-webhooks/1"
+        headMaximum: Int = 16 * 1024, connectionsMaximum: Int = 768, proxy: String? = nil,
+        userAgent: String = "systole-webhooks/1", authorities: String? = nil,
+        resolver: (@Sendable (_ host: String) -> [IPAddress]?)? = nil
     ) {
         self.policy = policy
         self.connectTimeLimit = connectTimeLimit
@@ -58,5 +65,7 @@ package struct WebConfiguration: Sendable {
         self.connectionsMaximum = connectionsMaximum
         self.proxy = proxy
         self.userAgent = userAgent
+        self.authorities = authorities
+        self.resolver = resolver
     }
 }

@@ -32,7 +32,7 @@ import WebClient
             // It was not dead after all.
             let late = AttemptReport(
                 .failure(.web(.timedOut(.answering))), took: .seconds(1), unixSeconds: 0)
-            try await dead.record(late, of: claim)
+            try await dead.record([DeliveryReport(claim, late, chance: 0)])
             #expect(try await office.logRows() == ["accepted lost", "accepted 204"])
             #expect(office.log.text.contains("a replaced attempt is not recorded"))
         }

@@ -99,6 +99,7 @@ import Testing
         Case(
             consecutive: 20, outcome: .answered(status: 503, retryAfter: .seconds(5)),
             verdict: .pause(.seconds(60))),
+        Case(consecutive: 1, outcome: .answered(status: 502), verdict: .pause(.seconds(5))),
         Case(consecutive: 3, lasting: .seconds(432_000), verdict: .disable),
         Case(consecutive: 3, lasting: .seconds(431_999), verdict: .carryOn),
     ])
@@ -106,6 +107,17 @@ import Testing
         let verdict = Breaker.judge(
             consecutive: c.consecutive, lasting: c.lasting, after: c.outcome)
         #expect(verdict == c.verdict)
+    }
+}
+
+@Suite struct NoticeTests {
+    @Test(arguments: [
+        (0, 0), (215_999, 0), (216_000, 1), (302_399, 1), (302_400, 2), (388_800, 3), (432_000, 3),
+    ])
+    func `notices are due after half, seven and nine tenths of five days`(
+        seconds: Int, notices: Int
+    ) {
+        #expect(Breaker.notices(lasting: .seconds(seconds)) == notices)
     }
 }
 

@@ -62,7 +62,7 @@ struct Office {
     func fanOut() async throws {
         try await database.pool.transaction { db in
             try Self.ripen(in: db)
-            while try Fanout.step(in: db) > 0 {}
+            while try Fanout.step(in: db).events > 0 {}
         }
     }
 

@@ -31,9 +31,17 @@ import Testing
             id: "a-b_C9", time: 1, body: "",
             signature: "v1,L+D7W2cEZos+74IlZG/s9afjMWOv1WmUvzbqy7tij4o="),
     ]
+    static let asymmetric = Vector(
+        testDescription: "the asymmetric reference vector",
+        secret:
+            "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg==",
+        id: "msg_p5jXN8AQM9LWM0D4loKWxJek", time: 1_614_265_330, body: #"{"test": 2432232314}"#,
+        signature:
+            "v1a,hnO3f9T8Ytu9HwrXslvumlUpqtNVqkhqw/enGzPCXe5BdqzCInXqYXFymVJaA7AZdpXwVLPo3mNl8EM+m7TBAg=="
+    )
     static let now: Int64 = 1_764_000_000
 
-    @Test(arguments: vectors)
+    @Test(arguments: vectors + [asymmetric])
     func `signatures are those of the independent implementations`(_ vector: Vector) throws {
         let headers = Signature.headers(
             id: vector.id, unixSeconds: vector.time, body: Array(vector.body.utf8),
@@ -131,6 +139,37 @@ import Testing
         }
     }
 
+    @Test func `who knows the public key alone can verify, and the others cannot`() throws {
+        let vector = Self.asymmetric
+        let secret = try WebhookSecret(vector.secret)
+        let key = try #require(secret.publicKey)
+        #expect(key.text == "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=")
+        #expect(secret.revealed == vector.secret && secret.scheme == .v1a)
+        let seed = "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbc="
+        #expect(try WebhookSecret(seed).revealed == vector.secret)
+        let body = Array("{}".utf8)
+        let headers = Signature.headers(
+            id: "m", unixSeconds: Self.now, body: body,
+            secrets: [try WebhookSecret(Self.vectors[0].secret), secret])
+        let given = try WebhookPublicKey(key.text)
+        try Signature.verify(headers: headers, body: body, publicKey: given, now: Self.now)
+        let other = WebhookSecret(.v1a, from: Array(repeating: 3, count: 32))
+        for (key, body) in [(try #require(other.publicKey), body), (given, body + [32])] {
+            #expect(throws: Signature.Fault.noSignatureMatches) {
+                try Signature.verify(headers: headers, body: body, publicKey: key, now: Self.now)
+            }
+        }
+    }
+
+    @Test func `a secret from chance reads as itself`() throws {
+        let chance = (0..<32).map { UInt8($0 * 7) }
+        for scheme in WebhookSecret.Scheme.allCases {
+            let made = WebhookSecret(scheme, from: chance)
+            #expect(try WebhookSecret(made.revealed).revealed == made.revealed)
+            #expect(made.scheme == scheme && (made.publicKey != nil) == (scheme == .v1a))
+        }
+    }
+
     @Test func `an id with a dot traps`() async {
         await #expect(processExitsWith: .failure) {
             let secret = try WebhookSecret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
@@ -143,6 +182,13 @@ import Testing
             ("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", .prefixMissing), ("", .prefixMissing),
             ("whsec_***", .notBase64), ("whsec_c2hvcnQ=", .length(bytes: 5)),
             ("whsec_" + Data(repeating: 1, count: 65).base64EncodedString(), .length(bytes: 65)),
+            ("whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=", .prefixMissing),
+            ("WHSEC_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", .prefixMissing),
+            ("whsk_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", .length(bytes: 24)), ("whsk_%", .notBase64),
+            (
+                "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlaaaaaaaaaaAJ6p9lMicMFs6Kvg==",
+                .halvesDiffer
+            ),
         ]
         for (text, fault) in faults {
             #expect(throws: fault) { try WebhookSecret(text) }

@@ -9,44 +9,79 @@ import WebClient
 
 /// The SQL that users write.
 @Suite struct WebhookFunctionTests {
+    static let refusedCalls: [(sql: SQL, state: String, message: String)] = [
+        ("add_webhook(NULL)", "SY004", "the webhook address is empty"),
+        ("add_webhook('')", "SY004", "the webhook address is empty"),
+        ("add_webhook('example.org')", "SY004", "the webhook address has no scheme"),
+        (
+            "add_webhook('ftp://example.org/')", "SY004",
+            "the webhook address starts with ftp://"
+        ),
+        ("add_webhook('https:///s3cret')", "SY004", "the webhook address names no usable host"),
+        ("add_webhook('https://a b/')", "SY004", "has a space"),
+        ("add_webhook('https://ä.example/')", "SY004", "one outside ASCII"),
+        (#"add_webhook(E'https://a.example/\nX')"#, "SY004", "a control character"),
+        ("add_webhook('https://u:s3cret@a.example/')", "SY004", "a user name or password"),
+        (#"add_webhook('https://a.example\@b.example/')"#, "SY004", "a backslash"),
+        ("add_webhook('https://a.example:99999/')", "SY004", "names port 99999"),
+        ("add_webhook('https://a.example:x/')", "SY004", "names no usable host"),
+        (
+            "add_webhook('http://a.example/s3cret')", "SY004",
+            "leaves this machine, to a.example"
+        ),
+        ("add_webhook('http://127.0.0.1.a.example/')", "SY004", "leaves this machine"),
+        ("add_webhook('https://a.example/' || repeat('x', 2048))", "SY004", "2066 characters"),
+        ("add_webhook('https://a.example/' || repeat('x', 9982))", "SY004", "10000 characters"),
+        ("add_webhook('https://a.example:0/')", "SY004", "names port 0"),
+        ("add_webhook('https://a.example/', signature => 'v2')", "SY031", "'v2'"),
+        ("add_webhook('https://a.example/', signature => NULL)", "SY031", "no signature NULL"),
+        (
+            "add_webhook('https://a.example/', secret => 's3cret')", "SY031",
+            "a webhook secret of v1 starts with whsec_"
+        ),
+        (
+            "add_webhook('https://a.example/', secret => 'whsk_' || encode(sha256('s3cret'), 'base64'))",
+            "SY031", "a webhook secret of v1 starts with whsec_"
+        ),
+        (
+            "add_webhook('https://a.example/', signature => 'v1a', secret => 'whsec_' || encode(sha256('s3cret'), 'base64'))",
+            "SY031", "a webhook secret of v1a starts with whsk_"
+        ),
+        (
+            "add_webhook('https://a.example/', secret => 'whsec_s3cret!')", "SY031",
+            "is standard base64"
+        ),
+        (
+            "add_webhook('https://a.example/', secret => 'whsec_c2hvcnQ=')", "SY031",
+            "24 to 64 bytes, not 5"
+        ),
+        (
+            "add_webhook('https://a.example/', secret => 'whsec_' || encode(sha256('a'), 'base64'), public_key => 'whpk_' || encode(sha256('a'), 'base64'))",
+            "SY031", "goes with v1a"
+        ),
+        ("rotate_webhook(1, secret => 'whpk_s3cret')", "SY031", "starts with whsec_"),
+        ("rotate_webhook(1, signature => 'v3')", "SY031", "'v3'"),
+        (
+            "replay_webhooks(1, '2026-02-01', '2026-01-01')", "SY031", "nothing lies between"
+        ),
+        ("replay_webhooks(1, accepted => true)", "SY031", "only from a time on"),
+        ("add_webhook('https://a.example/', '{}')", "SY031", "no event type is named"),
+        ("add_webhook('https://a.example/', NULL)", "SY031", "no event type is named"),
+        ("add_webhook('https://a.example/', '{a.b,anomaly.opened}')", "SY031", "'a.b'"),
+        ("add_webhook('https://a.example/', payload => 'fat')", "SY031", "'fat'"),
+        ("test_webhook(77)", "SY030", "there is no webhook endpoint 77"),
+        ("rotate_webhook(NULL)", "SY030", "there is no webhook endpoint NULL"),
+        ("rotate_webhook(1, '8 days')", "SY031", "overlap for 8 days"),
+        ("rotate_webhook(1, '-1 s')", "SY031", "overlap for"),
+        ("enable_webhook(77)", "SY030", "77"), ("disable_webhook(77)", "SY030", "77"),
+        ("remove_webhook(77)", "SY030", "77"), ("replay_webhooks(77)", "SY030", "77"),
+        ("replay_webhook(77)", "SY030", "there is no webhook delivery 77"),
+    ]
+
     @Test func `a bad address, event or setting gets one sentence and its code`() async throws {
-        let calls: [(sql: SQL, state: String, message: String)] = [
-            ("add_webhook(NULL)", "SY004", "the webhook address is empty"),
-            ("add_webhook('')", "SY004", "the webhook address is empty"),
-            ("add_webhook('example.org')", "SY004", "the webhook address has no scheme"),
-            (
-                "add_webhook('ftp://example.org/')", "SY004",
-                "the webhook address starts with ftp://"
-            ),
-            ("add_webhook('https:///s3cret')", "SY004", "the webhook address names no usable host"),
-            ("add_webhook('https://a b/')", "SY004", "has a space"),
-            ("add_webhook('https://ä.example/')", "SY004", "one outside ASCII"),
-            (#"add_webhook(E'https://a.example/\nX')"#, "SY004", "a control character"),
-            ("add_webhook('https://u:s3cret@a.example/')", "SY004", "a user name or password"),
-            (#"add_webhook('https://a.example\@b.example/')"#, "SY004", "a backslash"),
-            ("add_webhook('https://a.example:99999/')", "SY004", "names port 99999"),
-            ("add_webhook('https://a.example:x/')", "SY004", "names no usable host"),
-            (
-                "add_webhook('http://a.example/s3cret')", "SY004",
-                "leaves this machine, to a.example"
-            ),
-            ("add_webhook('http://127.0.0.1.a.example/')", "SY004", "leaves this machine"),
-            ("add_webhook('https://a.example/' || repeat('x', 2048))", "SY004", "2066 characters"),
-            ("add_webhook('https://a.example/', '{}')", "SY031", "no event type is named"),
-            ("add_webhook('https://a.example/', NULL)", "SY031", "no event type is named"),
-            ("add_webhook('https://a.example/', '{a.b,anomaly.opened}')", "SY031", "'a.b'"),
-            ("add_webhook('https://a.example/', payload => 'fat')", "SY031", "'fat'"),
-            ("test_webhook(77)", "SY030", "there is no webhook endpoint 77"),
-            ("rotate_webhook(NULL)", "SY030", "there is no webhook endpoint NULL"),
-            ("rotate_webhook(1, '8 days')", "SY031", "overlap for 8 days"),
-            ("rotate_webhook(1, '-1 s')", "SY031", "overlap for"),
-            ("enable_webhook(77)", "SY030", "77"), ("disable_webhook(77)", "SY030", "77"),
-            ("remove_webhook(77)", "SY030", "77"), ("replay_webhooks(77)", "SY030", "77"),
-            ("replay_webhook(77)", "SY030", "there is no webhook delivery 77"),
-        ]
         try await Office.open { office in
             _ = try await office.add("https://a.example/")
-            for call in calls {
+            for call in Self.refusedCalls {
                 let error = await #expect(throws: PostgresError.self, "\(call.sql)") {
                     try await office.run("SELECT systole.\(call.sql)")
                 }

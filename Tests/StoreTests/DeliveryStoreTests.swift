@@ -6,7 +6,7 @@ import Testing
 /// The claims of several deliverers and what their leases guard, without any network.
 @Suite struct DeliveryStoreTests {
     static let limits = DeliveryStore.ClaimLimits(
-        total: 100, perEndpoint: 4, probingFrom: 20, attemptsMaximum: 10, lease: .seconds(60))
+        total: 100, perEndpoint: 4, attemptsMaximum: 10, lease: .seconds(60))
     static let refused = DeliveryStore.Attempt(
         status: 500, errorClass: "status", took: .milliseconds(12))
 
@@ -68,10 +68,10 @@ import Testing
                 }
                 #expect(claims.count == 4)
                 seen += claims.map(\.deliveryID)
-                for claim in claims {
-                    _ = try await pool.transaction { db in
-                        try DeliveryStore.finish(claim, Self.accepted, next: .accepted, in: db)
-                    }
+                try await pool.transaction { db in
+                    let ours = try DeliveryStore.finish(
+                        claims.map { .init($0, Self.accepted, next: .accepted) }, in: db)
+                    #expect(ours == Set(claims.map(\.deliveryID)))
                 }
             }
             #expect(Set(seen).count == 40)
@@ -91,15 +91,15 @@ import Testing
             let new = try #require(try await Self.claim(pool).first)
             #expect(new.leaseNumber == old.leaseNumber + 1 && new.attempts == 1)
             #expect(new.messageID == old.messageID && new.body == old.body)
-            let (late, timely, twice) = try await pool.transaction { db in
-                (
-                    try DeliveryStore.finish(old, Self.accepted, next: .accepted, in: db),
-                    try DeliveryStore.finish(
-                        new, Self.refused, next: .retry(after: .seconds(5)), in: db),
-                    try DeliveryStore.finish(new, Self.accepted, next: .accepted, in: db)
-                )
+            let ends: [DeliveryStore.Ended] = [
+                .init(old, Self.accepted, next: .accepted),
+                .init(new, Self.refused, next: .retry(after: .seconds(5))),
+                .init(new, Self.accepted, next: .accepted),
+            ]
+            let ours = try await pool.transaction { db in
+                try ends.map { end in try DeliveryStore.finish([end], in: db).count }
             }
-            #expect(!late && timely && !twice)
+            #expect(ours == [0, 1, 0])
             let attempts = try await pool.run(
                 "SELECT attempt, coalesce(status, 0) AS status FROM systole.webhook_attempt ORDER BY 1"
             )
@@ -139,17 +139,24 @@ import Testing
 
     @Test func `failures are counted, and the longer pause holds, until a success`() async throws {
         try await Self.withDeliveries(1) { pool in
-            let claim = try #require(try await Self.claim(pool).first)
+            func outcome(_ hasSuccess: Bool, _ failures: Int) -> DeliveryStore.EndpointOutcome {
+                var outcome = DeliveryStore.EndpointOutcome(endpointID: 1)
+                outcome.hasSuccess = hasSuccess
+                outcome.failures = failures
+                return outcome
+            }
+            let (failure, success) = (outcome(false, 1), outcome(true, 0))
+            let both = outcome(true, 2)
             let counts = try await pool.transaction { db in
-                _ = try DeliveryStore.noteFailure(of: 1, in: db)
-                let second = try DeliveryStore.noteFailure(of: 1, in: db)
+                _ = try DeliveryStore.note([failure], in: db)
+                let second = try DeliveryStore.note([failure], in: db)
                 try DeliveryStore.pause(1, for: .seconds(60), in: db)
                 try DeliveryStore.pause(1, for: .seconds(30), in: db)
                 let isPaused = try db.run(
                     "SELECT paused_until = now() + interval '60 s' AS is FROM systole.webhook_endpoint"
                 ).only().bool("is")
                 #expect(isPaused)
-                #expect(try DeliveryStore.finish(claim, Self.accepted, next: .accepted, in: db))
+                #expect(try DeliveryStore.note([success], in: db).isEmpty)
                 let isHealed = try db.run(
                     """
                     SELECT paused_until IS NULL AND failing_since IS NULL AS is
@@ -157,11 +164,62 @@ import Testing
                     """
                 ).only().bool("is")
                 #expect(isHealed)
-                return [
-                    second.consecutive, try DeliveryStore.noteFailure(of: 1, in: db).consecutive,
-                ]
+                // In one batch: a success, and two failures after it.
+                let after = try DeliveryStore.note([both], in: db)
+                return (second + after).map(\.consecutive)
             }
-            #expect(counts == [2, 1])
+            #expect(counts == [2, 2])
+        }
+    }
+
+    @Test func `what was not attempted is due again with its attempts unspent`() async throws {
+        try await Self.withDeliveries(1) { pool in
+            let claim = try #require(try await Self.claim(pool).first)
+            let attempt = DeliveryStore.Attempt(errorClass: "no_socket", took: .zero)
+            _ = try await pool.transaction { db in
+                try DeliveryStore.finish(
+                    [.init(claim, attempt, next: .unattempted(after: .seconds(5)))], in: db)
+            }
+            let row = try await pool.run(
+                """
+                SELECT attempts, state || coalesce(attempt::text, '') AS state
+                FROM systole.webhook_log
+                """
+            ).only()
+            #expect(try row.int("attempts") == 0)
+            #expect(try row.text("state") == "waiting")
+        }
+    }
+
+    @Test func `the events of an incident are numbered in their order, whoever is told`()
+        async throws
+    {
+        try await withTestDatabase { database in
+            try await database.pool.run(
+                "SELECT systole.add_webhook('https://a.example/', '{anomaly.resolved}')")
+            let types = ["anomaly.opened", "anomaly.updated", "anomaly.resolved"]
+            let numbers = try await database.pool.transaction { db in
+                var events: [Int64] = []
+                for type in types {
+                    for incident in [7, 8] as [Int64] {
+                        let row = try db.run(
+                            """
+                            SELECT systole.emit(\(type), 'oil',
+                                jsonb_build_object('incident_id', \(incident)::bigint)) AS id
+                            """
+                        ).only()
+                        events.append(try row.int64("id"))
+                    }
+                }
+                let first = try DeliveryStore.messages(for: Array(events.prefix(3)), in: db)
+                let rest = try DeliveryStore.messages(for: Array(events.suffix(3)), in: db)
+                return (first + rest).map(\.thinData)
+            }
+            #expect(
+                numbers == [
+                    #"{"incident_id": 7, "incident_seq": 3}"#,
+                    #"{"incident_id": 8, "incident_seq": 3}"#,
+                ])
         }
     }
 

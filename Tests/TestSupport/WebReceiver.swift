@@ -10,10 +10,17 @@ package enum Conduct: Sendable {
     case send(String)
     /// Says nothing until the client goes away.
     case stall
+    /// Sends these bytes, then one byte now and then until the client goes away.
+    case drip(String, milliseconds: Int32)
+    /// Sends these bytes, then others without end until the client goes away.
+    case flood(String)
 
     /// Whether the client has to give up.
     package var isStall: Bool {
-        if case .stall = self { true } else { false }
+        switch self {
+        case .stall, .drip: true
+        case .answer, .send, .flood: false
+        }
     }
 }
 
@@ -31,12 +38,14 @@ package final class WebReceiver: Sendable {
     package let port: Int
     private let listener: Int32
     private let conduct: @Sendable (Received) -> Conduct
-    private let state = Mutex((received: [Received](), connections: 0))
+    private let state = Mutex((received: [Received](), connections: 0, flooded: 0))
 
     /// What has arrived so far, in order of arrival.
     package var received: [Received] { state.withLock { $0.received } }
     /// Connections accepted so far.
     package var connections: Int { state.withLock { $0.connections } }
+    /// Bytes that clients have taken of floods so far.
+    package var flooded: Int { state.withLock { $0.flooded } }
     package var root: String { "http://127.0.0.1:\(port)" }
 
     /// Starts to listen.
@@ -116,6 +125,19 @@ package final class WebReceiver: Sendable {
                 var byte: [UInt8] = [0]
                 _ = unsafe recv(connection, &byte, 1, 0)
                 return
+            case .drip(let text, let milliseconds):
+                guard Self.write(Array(text.utf8), to: connection) else { return }
+                while !Self.isGone(connection, within: milliseconds) {
+                    guard Self.write([UInt8(ascii: "x")], to: connection) else { return }
+                }
+                return
+            case .flood(let text):
+                guard Self.write(Array(text.utf8), to: connection) else { return }
+                let wave = [UInt8](repeating: UInt8(ascii: "x"), count: 65536)
+                while Self.write(wave, to: connection) {
+                    state.withLock { $0.flooded += wave.count }
+                }
+                return
             }
         }
     }
@@ -149,6 +171,12 @@ package final class WebReceiver: Sendable {
         let body = Array(pending[end.upperBound..<(end.upperBound + length)])
         pending.removeFirst(end.upperBound + length)
         return Received(requestLine: lines[0], headers: headers, body: body)
+    }
+
+    /// Whether the client closes the connection within a time.
+    private static func isGone(_ connection: Int32, within milliseconds: Int32) -> Bool {
+        var watched = pollfd(fd: connection, events: Int16(POLLIN), revents: 0)
+        return unsafe poll(&watched, 1, milliseconds) > 0
     }
 
     private static func write(_ bytes: [UInt8], to connection: Int32) -> Bool {

@@ -46,6 +46,11 @@ import WebClient
         Case("example.org/hook", .malformed),
         Case("", .malformed),
         Case("https://example.org/" + String(repeating: "a", count: 2048), .tooLong(limit: 2048)),
+        Case("https://example.org/" + String(repeating: "a", count: 10_000), .tooLong(limit: 2048)),
+        Case("https://example.org:65536/", .malformed),
+        Case("https://example.org:-1/", .malformed),
+        Case("https://[fd00:ec2::254]/", loopback("fd00:ec2::254")),
+        Case("https://[::ffff:10.0.0.1]/", loopback("::ffff:10.0.0.1")),
     ]
 
     @Test(arguments: strict)

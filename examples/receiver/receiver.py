@@ -3,11 +3,12 @@
 
     python3 receiver.py PORT SECRET_FILE OUT.jsonl
 
-Listens on 127.0.0.1. SECRET_FILE holds the secret that systole.add_webhook returned, one secret a
-line while it is being rotated; it is read anew for every webhook. Answers 204 to what verifies and
-400 to everything else. A line says which implementations verified it: `hmac` is the one below,
-written from the specification (Standard Webhooks 1.0.0) with nothing but the standard library;
-`standardwebhooks` is the package of that name, where it is installed.
+Listens on 127.0.0.1. SECRET_FILE holds the secret that systole.add_webhook returned (whsec_), or the
+public key of an endpoint that signs by v1a (whpk_), one a line while it is being rotated; it is read
+anew for every webhook. Answers 204 to what verifies and 400 to everything else. A line says which
+implementations verified it: `hmac` and `ed25519` are the ones below, written from the specification
+(Standard Webhooks 1.0.0) with nothing but the standard library and, for ed25519, the package
+`cryptography` or else openssl; `standardwebhooks` is the package of that name, where it is installed.
 """
 
 import base64
@@ -15,7 +16,9 @@ import binascii
 import hashlib
 import hmac
 import json
+import subprocess
 import sys
+import tempfile
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,6 +29,11 @@ try:
     import standardwebhooks
 except ImportError:
     standardwebhooks = None
+try:
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+except ImportError:
+    Ed25519PublicKey = None
 
 TOLERANCE_SECONDS = 300
 BODY_MAXIMUM = 1_000_000
@@ -35,20 +43,42 @@ class Refused(Exception):
     """Why a webhook is not believed."""
 
 
-def key_of(secret):
-    """The bytes of a secret: base64 behind `whsec_`."""
-    if not secret.startswith("whsec_"):
-        raise Refused("the secret does not start with whsec_")
+def key_of(secret, prefix):
+    """The bytes of a secret or public key: base64 behind its prefix."""
+    if not secret.startswith(prefix):
+        raise Refused(f"the secret does not start with {prefix}")
     try:
-        return base64.b64decode(secret[len("whsec_"):], validate=True)
+        return base64.b64decode(secret[len(prefix):], validate=True)
     except binascii.Error:
         raise Refused("the secret is not base64") from None
+
+
+def is_signed(content, signature, public_key):
+    """Whether an Ed25519 signature is right, by the package `cryptography` or else by openssl."""
+    if Ed25519PublicKey:
+        try:
+            Ed25519PublicKey.from_public_bytes(public_key).verify(signature, content)
+            return True
+        except InvalidSignature:
+            return False
+    with tempfile.TemporaryDirectory() as folder:
+        # A public key in DER is these twelve bytes and the key.
+        der = bytes.fromhex("302a300506032b6570032100") + public_key
+        for name, data in (("key", der), ("content", content), ("signature", signature)):
+            with open(f"{folder}/{name}", "wb") as file:
+                file.write(data)
+        check = subprocess.run(
+            ["openssl", "pkeyutl", "-verify", "-rawin", "-pubin", "-keyform", "DER", "-inkey", "key",
+             "-in", "content", "-sigfile", "signature"],
+            cwd=folder, capture_output=True)
+        return check.returncode == 0
 
 
 def verify(headers, body, secrets, now):
     """Checks a webhook; raises Refused for the first thing that is wrong.
 
-    headers: by lower-case name; body: the exact bytes; now: Unix seconds.
+    headers: by lower-case name; body: the exact bytes; secrets: whsec_ or whpk_; now: Unix seconds.
+    Returns what verified it: `hmac` or `ed25519`.
     """
     try:
         message_id = headers["webhook-id"]
@@ -62,23 +92,30 @@ def verify(headers, body, secrets, now):
         raise Refused("the timestamp is more than five minutes away")
     content = f"{message_id}.{timestamp}.".encode() + body
     # Every signature is compared with every secret, so that the time taken tells nothing.
-    matches = 0
+    matches = set()
     for secret in secrets:
-        expected = hmac.new(key_of(secret), content, hashlib.sha256).digest()
+        is_public = secret.startswith("whpk_")
+        key = key_of(secret, "whpk_" if is_public else "whsec_")
         for signature in signatures:
             scheme, _, code = signature.partition(",")
-            if scheme != "v1":
-                continue
             try:
-                matches += hmac.compare_digest(expected, base64.b64decode(code, validate=True))
+                code = base64.b64decode(code, validate=True)
             except binascii.Error:
                 continue
+            # A scheme is never chosen by the sender: each secret knows its own.
+            if is_public and scheme == "v1a" and is_signed(content, code, key):
+                matches.add("ed25519")
+            if not is_public and scheme == "v1":
+                expected = hmac.new(key, content, hashlib.sha256).digest()
+                if hmac.compare_digest(expected, code):
+                    matches.add("hmac")
     if not matches:
         raise Refused("no signature matches")
+    return sorted(matches)
 
 
 def verify_with_package(headers, body, secrets):
-    """The same check by the package `standardwebhooks`."""
+    """The same check by the package `standardwebhooks`, which knows shared secrets alone."""
     for secret in secrets:
         try:
             standardwebhooks.Webhook(secret).verify(body, headers, json_parse=False)
@@ -127,10 +164,10 @@ class Receiver(BaseHTTPRequestHandler):
             secrets = open(self.server.secret_path, encoding="ascii").read().split()
             if not secrets:
                 raise Refused("there is no secret yet")
-            verify(headers, body, secrets, time.time())
-            line["verified_by"] = ["hmac"]
-            if standardwebhooks:
-                verify_with_package(headers, body, secrets)
+            line["verified_by"] = verify(headers, body, secrets, time.time())
+            shared = [secret for secret in secrets if secret.startswith("whsec_")]
+            if standardwebhooks and shared:
+                verify_with_package(headers, body, shared)
                 line["verified_by"].append("standardwebhooks " + version("standardwebhooks"))
             message = json.loads(body)
             if message["id"] != headers["webhook-id"]:

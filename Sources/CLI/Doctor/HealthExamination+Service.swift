@@ -6,7 +6,7 @@ extension HealthExamination {
     /// What can be asked once the schema is ours.
     static let ofService: [HealthExamination] = [
         deadRows, workers, leader, waitingJobs, stuckJobs, deadJobs, lateSchedules, lateEvents,
-        lateRows, waitingDeliveries, disabledWebhooks,
+        lateRows, waitingDeliveries, disabledWebhooks, openSecrets,
     ]
 
     private static let deadRows = count(
@@ -152,4 +152,13 @@ extension HealthExamination {
         """,
         fine: "none is disabled", .note, some: "are disabled or paused",
         advice: "see `systole webhook list`; SELECT systole.enable_webhook(ID) when it is repaired")
+
+    private static let openSecrets = count(
+        "webhook secrets",
+        """
+        SELECT count(*) AS n, string_agg(endpoint_id::text, ', ') AS names
+        FROM systole.webhooks WHERE NOT is_sealed
+        """,
+        fine: "none lies open in the database", .note, some: "endpoints' secrets lie open",
+        advice: "give notifiers a webhooks.key_file: `openssl rand -base64 32 > FILE`")
 }
