@@ -21,7 +21,8 @@ struct Systole: AsyncParsableCommand {
             ForecastCommand.self, ClassifyCommand.self, BacktestCommand.self, EvaluateCommand.self,
             TrainCommand.self, IngestCommand.self, SourceCommand.self, SeriesCommand.self,
             ModelCommand.self,
-            ScheduleCommand.self, JobCommand.self, WebhookCommand.self, UpCommand.self,
+            ScheduleCommand.self, JobCommand.self, IncidentCommand.self, WebhookCommand.self,
+            UpCommand.self,
             WorkCommand.self, MigrateCommand.self, ConfigCommand.self, DoctorCommand.self,
             SimulateCommand.self,
         ])

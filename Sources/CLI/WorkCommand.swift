@@ -102,7 +102,7 @@ struct WorkerProcess {
                     holder: identity.id, pool: pool,
                     duties: [
                         Scheduler(), Rescuer(), Upkeep(), ForecastMarking(), ObservationUpkeep(),
-                        SnapshotWatch(logger: logger),
+                        IncidentNotices(), SnapshotWatch(logger: logger),
                     ], logger: logger))
             services.append(EventRouter(pool: pool, logger: logger))
         }

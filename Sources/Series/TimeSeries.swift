@@ -69,6 +69,23 @@ package struct TimeSeries: Sendable {
     /// How many samples are missing.
     package var missingCount: Int { values.count { $0.isNaN } }
 
+    /// The series with the samples in some stretches of time, ends included, missing.
+    package func masking(_ stretches: [ClosedRange<Timestamp>]) -> TimeSeries {
+        guard !stretches.isEmpty else { return self }
+        var values = values
+        for stretch in stretches {
+            // Far ends would leave the range of the grid.
+            let (low, high) = (
+                max(stretch.lowerBound, grid.start), min(stretch.upperBound, grid.end)
+            )
+            guard low <= high else { continue }
+            let first = grid.nearestIndex(to: low)
+            for index in max(0, first - 1)..<min(values.count, grid.nearestIndex(to: high) + 2)
+            where stretch.contains(grid.instant(at: index)) { values[index] = .nan }
+        }
+        return TimeSeries(channel: channel, grid: grid, values: values)
+    }
+
     /// The samples in `range`, on their part of the grid.
     package func slice(_ range: Range<Int>) -> TimeSeries {
         TimeSeries(

@@ -57,7 +57,7 @@ package struct NewIncident: Hashable, Sendable {
 /// Incidents. Each transition appends its event in the same transaction, so that there is neither
 /// one without the other nor one twice.
 package enum IncidentStore {
-    /// Opens an incident and tells of it (`anomaly.opened`).
+    /// Opens an incident and tells of it (`anomaly.opened`), unless its series is silenced.
     ///
     /// - Parameters:
     ///   - incident: What begins.
@@ -98,7 +98,7 @@ package enum IncidentStore {
             """)
     }
 
-    /// Closes an incident and tells of it (`anomaly.resolved`).
+    /// Closes an incident and tells of it (`anomaly.resolved`), if its opening was told.
     ///
     /// - Parameters:
     ///   - series: Whose incident.
@@ -131,22 +131,10 @@ package enum IncidentStore {
         ).only().int64("seq")
     }
 
-    /// Events carry times, scores and the model, but no sample: they travel to webhooks.
+    /// Nobody is told of an incident while its series is silenced.
     private static func tell(
         _ type: String, of id: Int64, in db: borrowing Session
     ) throws {
-        try db.run(
-            """
-            SELECT systole.emit(\(type), s.key, jsonb_build_object(
-                    'incident_id', i.incident_id, 'series_id', i.series_id, 'series', s.key,
-                    'kind', i.kind, 'state', i.state,
-                    'opened_at', systole.iso8601(i.opened_at),
-                    'resolved_at', systole.iso8601(i.resolved_at),
-                    'peak_at', systole.iso8601(i.peak_at), 'peak_score', i.peak_score,
-                    'threshold', i.threshold, 'model_id', i.model_id),
-                concat_ws(':', \(type)::text, i.series_id, i.seq))
-            FROM systole.incident AS i JOIN systole.series AS s USING (series_id)
-            WHERE i.incident_id = \(id)
-            """)
+        try db.run("SELECT systole.tell_incident(\(type), \(id))")
     }
 }

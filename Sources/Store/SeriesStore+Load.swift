@@ -36,6 +36,32 @@ extension SeriesStore {
         return try onGrid(rows, series: series, step: step, anchor: last)
     }
 
+    /// The newest samples of a series to learn from: what incidents that were labelled true or
+    /// maintenance hold, and maintenance windows, is missing.
+    ///
+    /// - Parameters:
+    ///   - id: The series; its step must be known.
+    ///   - count: How many grid instants at most.
+    ///   - until: The last instant to look at; nil for the newest observation.
+    ///   - db: The transaction.
+    /// - Returns: As `loadLatest`, and with the masks.
+    /// - Throws: As `loadLatest`.
+    package static func loadForTraining(
+        _ id: SeriesID, count: Int, until: Timestamp? = nil, in db: borrowing Session
+    ) throws -> (all: TimeSeries, masked: TimeSeries)? {
+        guard let all = try loadLatest(id, count: count, until: until, in: db) else { return nil }
+        let masks = try db.run(
+            """
+            SELECT from_at, nullif(until_at, 'infinity') AS until_at
+            FROM systole.training_masks(\(id)) WHERE until_at >= \(all.grid.start)
+            """
+        ).map { row in
+            let from = try row.timestamp("from_at")
+            return from...max(from, try row.optionalTimestamp("until_at") ?? all.grid.end)
+        }
+        return (all, all.masking(masks))
+    }
+
     /// The samples of a series in a range of time on its grid.
     ///
     /// - Parameters:

@@ -38,6 +38,19 @@ package struct ObservationUpkeep: Duty {
     }
 }
 
+/// Tells of incidents that still fire when the silence of their series has ended.
+package struct IncidentNotices: Duty {
+    package init() {}
+
+    package var name: String { "incidents" }
+    package var interval: Duration { .seconds(5) }
+
+    /// Does it once.
+    package func perform(_ db: borrowing Session) throws {
+        try db.run("SELECT systole.tell_after_silence()")
+    }
+}
+
 /// Warns of a transaction that has been open for so long that dead rows pile up in the hot tables.
 package struct SnapshotWatch: Duty {
     /// How long a transaction may be open without a word.

@@ -99,20 +99,22 @@ package struct IssueForecast: JobHandler {
     ) async throws -> Effects {
         let steps = arguments.steps
         let history = try await pool.transaction { db in
-            try SeriesStore.loadLatest(
+            try SeriesStore.loadForTraining(
                 series.id, count: Fitting.rowsMaximum, until: arguments.asOf, in: db)
         }
         guard let history else { throw PermanentJobError("the series has no observation") }
         let environment = environment
         let (fitting, forecast) = try await Permanent.run { cancellation in
-            let fitting = try Fitting(Family.quick, on: history, steps: steps, in: environment) {
+            let fitting = try Fitting(
+                Family.quick, on: history.masked, steps: steps, in: environment
+            ) {
                 try cancellation.check()
                 context.report($0)
             }
             guard let winner = fitting.winner else {
                 throw PermanentJobError(fitting.selection.reason)
             }
-            return (fitting, try winner.forecast(history: history, steps: steps))
+            return (fitting, try winner.forecast(history: history.all, steps: steps))
         }
         let reason = fitting.selection.reason
         return { db in

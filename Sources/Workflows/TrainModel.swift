@@ -103,7 +103,8 @@ package struct TrainModel: JobHandler {
     private static func rows(
         of series: SeriesID, until end: Timestamp?, in db: borrowing Session
     ) throws -> TimeSeries? {
-        try SeriesStore.loadLatest(series, count: Fitting.rowsMaximum, until: end, in: db)
+        try SeriesStore.loadForTraining(
+            series, count: Fitting.rowsMaximum, until: end, in: db)?.masked
     }
 }
 
