@@ -51,9 +51,7 @@ import Testing
         }
     }
 
-    @Test func `when the time is over, everything is looked at and the memory is gone`()
-        async throws
-    {
+    @Test func `when the time is over, everything is looked at`() async throws {
         try await QueueFixture.with { fixture in
             let ids = try await enqueueThree(fixture)
             let worker = try await fixture.register()
