@@ -23,7 +23,7 @@ package struct DelivererOptions: Sendable {
     package var sealingKeys: SealingKeys
 
     package init(
-        concurrency: Int = 128, concurrencyMaximum: Int = 512,
+        concurrency: Int = 256, concurrencyMaximum: Int = 640,
         slowAfter: Duration = .milliseconds(100), concurrencyPerEndpoint: Int = 4,
         lease: Duration = .seconds(60), pollInterval: Duration = .seconds(1),
         fanOutInterval: Duration = .milliseconds(200), pruneInterval: Duration = .seconds(3600),

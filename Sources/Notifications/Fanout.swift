@@ -8,7 +8,7 @@ package enum Fanout {
     /// Events in one transaction.
     package static let eventsMaximum = 200
     /// Deliveries that one transaction may make, unless a single event makes more.
-    package static let deliveriesMaximum = 5_000
+    package static let deliveriesMaximum = 2_000
 
     /// What one step did.
     package struct Step: Equatable, Sendable {
