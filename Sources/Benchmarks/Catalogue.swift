@@ -10,5 +10,5 @@ enum Catalogue {
             ObservationsCopy.benchmark, WaveformCopy.benchmark,
         ] + JobsNoop.benchmarks + [
             JobsLatency.benchmark, JobsHeldSnapshot.benchmark, WebhookDeliver.benchmark,
-        ] + WebhooksRate.benchmarks + ForecastsByLabels.benchmarks
+        ] + WebhooksRate.benchmarks + [WebhooksLatency.benchmark] + ForecastsByLabels.benchmarks
 }

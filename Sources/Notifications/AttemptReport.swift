@@ -13,6 +13,9 @@ struct AttemptReport: Sendable {
     let outcome: Delivery.Outcome
     let attempt: DeliveryStore.Attempt
 
+    /// As much of a refusal as is kept.
+    private static let headMaximum = 4096
+
     /// - Parameters:
     ///   - result: The answer, or why there was none.
     ///   - took: From the first byte of work to the last.
@@ -29,7 +32,8 @@ struct AttemptReport: Sendable {
             attempt = DeliveryStore.Attempt(
                 status: answer.status, errorClass: isAccepted ? nil : "status", took: took,
                 remoteAddress: answer.remoteAddress, answerBytes: answer.body.count,
-                answerHead: isAccepted ? nil : answer.body)
+                answerHead: isAccepted
+                    ? nil : Redaction.applied(to: Array(answer.body.prefix(Self.headMaximum))))
         case .failure(.web(.noSocket)):
             // The receiver is innocent of it.
             outcome = .notAttempted

@@ -14,7 +14,8 @@ package struct DelivererOptions: Sendable {
     package var lease: Duration
     /// How long it sleeps when nothing is due, and how often it looks at every endpoint.
     package var pollInterval: Duration
-    /// How often it looks for events while there are none: what an event waits, at most.
+    /// How often it looks for events when there have been none for a while: what an event waits at
+    /// most. After an event it looks again eight times as soon, and then less and less often.
     package var fanOutInterval: Duration
     /// How often deliveries past their age are deleted.
     package var pruneInterval: Duration
@@ -22,10 +23,10 @@ package struct DelivererOptions: Sendable {
     package var sealingKeys: SealingKeys
 
     package init(
-        concurrency: Int = 128, concurrencyMaximum: Int = 512,
+        concurrency: Int = 256, concurrencyMaximum: Int = 640,
         slowAfter: Duration = .milliseconds(100), concurrencyPerEndpoint: Int = 4,
         lease: Duration = .seconds(60), pollInterval: Duration = .seconds(1),
-        fanOutInterval: Duration = .milliseconds(50), pruneInterval: Duration = .seconds(3600),
+        fanOutInterval: Duration = .milliseconds(200), pruneInterval: Duration = .seconds(3600),
         sealingKeys: SealingKeys = .none
     ) {
         precondition(concurrency > 0 && concurrencyPerEndpoint > 0, "a deliverer without places")

@@ -8,7 +8,7 @@ package enum Fanout {
     /// Events in one transaction.
     package static let eventsMaximum = 200
     /// Deliveries that one transaction may make, unless a single event makes more.
-    package static let deliveriesMaximum = 5_000
+    package static let deliveriesMaximum = 2_000
 
     /// What one step did.
     package struct Step: Equatable, Sendable {
@@ -27,6 +27,8 @@ package enum Fanout {
     /// - Returns: What was done; no events where there is nothing left to read.
     /// - Throws: What the database refuses.
     package static func step(in db: borrowing Session) throws -> Step {
+        // Asked first: most looks find nothing.
+        guard try Outbox.hasNews(consumer, in: db) else { return Step() }
         // Where an event makes a thousand deliveries, few events make a transaction.
         let endpoints = try DeliveryStore.endpointCount(in: db)
         let limit = min(eventsMaximum, max(1, deliveriesMaximum / max(1, endpoints)))

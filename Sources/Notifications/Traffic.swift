@@ -98,6 +98,9 @@ struct Traffic: Sendable {
 
     /// A delivery was recorded: its endpoint has room for another.
     ///
+    /// One that failed is asked again when every endpoint is looked at: what it is owed besides
+    /// would most likely fail too, and take its time from the others.
+    ///
     /// - Parameters:
     ///   - deliveryID: The delivery.
     ///   - isAccepted: Whether it was accepted.
@@ -105,10 +108,10 @@ struct Traffic: Sendable {
         guard let ended = underWay.removeValue(forKey: deliveryID) else { return }
         if isAccepted {
             proven.insert(ended.endpointID)
+            look(at: [ended.endpointID])
         } else {
             proven.remove(ended.endpointID)
         }
-        look(at: [ended.endpointID])
     }
 
     /// Endpoints may have something due.

@@ -99,7 +99,16 @@ package enum Outbox {
         }
     }
 
-    private static func hasNews(_ consumer: String, in db: borrowing Session) throws -> Bool {
+    /// Whether there is an event that a consumer may read and has not; writes nothing.
+    ///
+    /// - Parameters:
+    ///   - consumer: Whose cursor.
+    ///   - db: A connection.
+    /// - Returns: Whether `read` would find something.
+    /// - Throws: `PostgresError`.
+    package static func hasNews(
+        _ consumer: String, in db: borrowing Session
+    ) throws -> Bool {
         try db.run(
             """
             SELECT EXISTS (

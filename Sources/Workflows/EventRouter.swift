@@ -12,8 +12,8 @@ import Store
 package struct EventRouter: Service {
     /// Events that one transaction takes.
     static let batch = 500
-    /// How often it looks.
-    static let interval = Duration.seconds(1)
+    /// How often it looks: what an event waits at most before its job is there.
+    static let interval = Duration.milliseconds(100)
 
     private let pool: Pool
     private let logger: Logger

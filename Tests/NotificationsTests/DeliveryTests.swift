@@ -146,6 +146,20 @@ import Testing
     }
 }
 
+@Suite struct RedactionTests {
+    @Test(arguments: [
+        ("no such route", "no such route"),
+        (#"{"secret": "whsec_AAEC+/=", "n": 1}"#, #"{"secret": "whsec_*******", "n": 1}"#),
+        ("Authorization: Bearer abc.def\r\nx: y", "Authorization: Bearer *******\r\nx: y"),
+        ("webhook-signature: v1,AAA= v1a,BBB=", "webhook-signature: v1,**** v1a,****"),
+        ("dsn?user=a&PASSWORD=b&c=d", "dsn?user=a&PASSWORD=*&c=d"), ("", ""), ("whsk_", "whsk_"),
+    ])
+    func `what a receiver tells of secrets is blackened`(answer: String, kept: String) {
+        let redacted = Redaction.applied(to: Array(answer.utf8))
+        #expect(String(decoding: redacted, as: UTF8.self) == kept)
+    }
+}
+
 @Suite struct EnvelopeTests {
     @Test func `an envelope is exactly this text`() {
         let envelope = Envelope(

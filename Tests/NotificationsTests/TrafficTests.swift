@@ -46,7 +46,10 @@ import Testing
         #expect(plan.endpoints.map(\.places) == [4, 4, 4, 1])
         traffic.begin([(10, 1)], by: plan, now: Self.at(0))
         traffic.end(10, isAccepted: false)
-        #expect(try #require(traffic.plan(now: Self.at(0))).endpoints.map(\.places) == [1])
+        // And after a failure none before every endpoint is looked at.
+        #expect(traffic.plan(now: Self.at(0)) == nil)
+        traffic.sweep([1, 2], now: Self.at(0))
+        #expect(try #require(traffic.plan(now: Self.at(0))).endpoints.map(\.places) == [1, 4])
     }
 
     @Test func `those who got nothing since all places were taken stay in line`() throws {
