@@ -8,7 +8,10 @@ struct EvaluateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "evaluate",
         abstract: "Measures how good the models are on published sets of data.",
-        subcommands: [EvaluateForecastsCommand.self, EvaluateIntervalsCommand.self])
+        subcommands: [
+            EvaluateForecastsCommand.self, EvaluateIntervalsCommand.self,
+            EvaluateAnomaliesCommand.self,
+        ])
 }
 
 /// `systole evaluate forecasts`: MASE over the series of a Monash set, by method.

@@ -12,7 +12,7 @@ package struct AlertBudget: Hashable, Sendable, Codable {
         self.alertsPerWeek = alertsPerWeek
     }
 
-    private static let secondsPerWeek = 604_800.0
+    static let secondsPerWeek = 604_800.0
     /// An observation that one in a hundred would beat is no anomaly, whatever the budget.
     private static let probabilityMaximum = 0.01
 

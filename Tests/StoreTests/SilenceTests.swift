@@ -102,6 +102,13 @@ import Testing
         }
     }
 
+    /// The rows of a series that are not trained on.
+    private static func missing(_ series: SeriesID, in db: borrowing Session) throws -> [Int] {
+        let found = try #require(try SeriesStore.loadForTraining(series, count: 48, in: db))
+        #expect(found.all.missingCount == 0)
+        return found.masked.gaps.flatMap { Array($0.range) }
+    }
+
     @Test func `what an incident was decides whether it is trained on`() async throws {
         try await withTestDatabase { database in
             try await database.pool.transaction { db in
@@ -109,18 +116,14 @@ import Testing
                 try SeriesStore.append(Fixture.hourly(48), to: series, in: db)
                 let id = try Self.open(1, of: series, in: db)
                 _ = try IncidentStore.resolve(series, sequence: 1, at: Fixture.at(9), in: db)
-                func missing() throws -> [Int] {
-                    let found = try #require(
-                        try SeriesStore.loadForTraining(series, count: 48, in: db))
-                    #expect(found.all.missingCount == 0)
-                    return found.masked.gaps.flatMap { Array($0.range) }
-                }
-                #expect(try missing().isEmpty)
+                #expect(try Self.missing(series, in: db).isEmpty)
                 for (label, masked) in [
                     ("true", 5...9), ("false", nil), ("maintenance", 5...9), (nil, nil),
                 ] as [(String?, ClosedRange<Int>?)] {
                     try db.run("SELECT systole.label_incident(\(id), \(label))")
-                    #expect(try missing() == masked.map(Array.init) ?? [], "\(label ?? "none")")
+                    #expect(
+                        try Self.missing(series, in: db) == masked.map(Array.init) ?? [],
+                        "\(label ?? "none")")
                 }
                 try db.run(
                     """
@@ -128,7 +131,7 @@ import Testing
                             maintenance => true),
                         systole.silence('plant.oil_temp', '3 hours', starts_at => \(Fixture.at(30)))
                     """)
-                #expect(try missing() == Array(20...23))
+                #expect(try Self.missing(series, in: db) == Array(20...23))
             }
         }
     }
