@@ -160,7 +160,7 @@ let package = Package(
             "ClassifierFixture", fixtures: true),
         tests(of: "Charts", with: "Series"),
         tests(of: "Postgres"),
-        tests(of: "WebClient"),
+        tests(of: "WebClient", fixtures: true),
         tests(of: "Store", with: "Series", "Postgres"),
         tests(of: "Jobs", with: "Postgres", lifecycle, logging),
         tests(of: "Ingestion", with: "Series", "Signals", "Store", "Postgres", "Jobs", logging),
@@ -169,8 +169,7 @@ let package = Package(
             "ClassifierFixture", "Store", "Jobs", "Postgres", logging),
         tests(
             of: "Notifications", with: "Series", "WebClient", "Store", "Jobs", "Postgres",
-            lifecycle,
-            logging),
+            lifecycle, logging, fixtures: true),
         .testTarget(name: "TidyTests", swiftSettings: strict),
         .testTarget(
             name: "EndToEndTests", dependencies: ["TestSupport", "ClassifierFixture", "Postgres"],

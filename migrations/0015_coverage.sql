@@ -25,6 +25,12 @@ SELECT s.key AS series, f.issued_at, f.data_until, f.family, f.model_version,
 FROM systole.forecast AS f
 JOIN systole.series AS s USING (series_id);
 
+COMMENT ON COLUMN systole.forecasts.interval_method IS
+    'split: intervals as wide as at the fit. adaptive: wider or narrower by what became of those before. NULL before this was stored.';
+COMMENT ON COLUMN systole.forecasts.achieved_80 IS
+    'Share of truths inside the 80 % intervals of this model for this series, as known when the run was issued.';
+COMMENT ON COLUMN systole.forecasts.achieved_95 IS 'The same of the 95 % intervals.';
+
 CREATE TABLE systole.coverage_sum (
     series_id  bigint      NOT NULL,
     model_id   bigint      NOT NULL,

@@ -121,6 +121,10 @@ BEGIN
     RETURN true;
 END $$;
 
+COMMENT ON FUNCTION systole.tell_incident IS
+    'Tells of an incident that opened, unless its series is silenced, or that was resolved, if its opening was told; returns '
+    'whether it did. Called in the transaction that opens or resolves it.';
+
 CREATE FUNCTION systole.tell_after_silence(n integer DEFAULT 1000) RETURNS integer LANGUAGE sql AS $$
     SELECT count(*) FILTER (WHERE systole.tell_incident('anomaly.opened', due.incident_id))::integer
     FROM (
@@ -138,6 +142,7 @@ SELECT i.incident_id, s.key AS series, i.seq, i.kind, i.state, i.opened_at, i.re
 FROM systole.incident AS i
 JOIN systole.series AS s USING (series_id)
 JOIN systole.model AS m USING (model_id);
+COMMENT ON COLUMN systole.anomalies.told_at IS 'When anomaly.opened was sent out; NULL while the series is silenced.';
 
 CREATE FUNCTION systole.label_incident(id bigint, label text, note text DEFAULT NULL) RETURNS void LANGUAGE sql AS $$
     SELECT systole.label_anomaly(id, label, note)

@@ -85,8 +85,8 @@ struct Subject: Sendable {
             let whole = try Checkpoint(decoding: [UInt8](file))
             let small = whole.tensors.filter { $0.value.values.count <= 256 }
             let head = Checkpoint(tensors: small, metadata: whole.metadata).encoded()
-            // Most inputs are short and quick; one in eight gets as far as the weights.
-            return [[UInt8]](repeating: head, count: 7) + [[UInt8](file)]
+            // Most inputs are short and quick; one in 64 gets as far as the weights.
+            return [[UInt8]](repeating: head, count: 63) + [[UInt8](file)]
         },
         parse: { (try? FittedClassifier(decoding: $0)) != nil })
 
