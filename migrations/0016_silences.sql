@@ -161,6 +161,88 @@ $$;
 COMMENT ON FUNCTION systole.training_masks IS
     'The stretches of a series that are not trained on: incidents labelled true or maintenance, and maintenance windows.';
 
+-- As in 0008, and incidents that a silence keeps back are not missed.
+CREATE OR REPLACE FUNCTION systole.invariants() RETURNS TABLE (promise text, violations bigint, examples text)
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN QUERY SELECT v.* FROM systole.violations('every result belongs to the run that finished its job', ARRAY(
+        SELECT r.result FROM systole.job_result r
+        LEFT JOIN systole.job_history h ON h.job_id = r.job_id
+        WHERE (h.job_id IS NOT NULL AND (h.lease_no <> r.lease_no OR h.state <> 'done'))
+            OR EXISTS (SELECT FROM systole.job j WHERE j.job_id = r.job_id))) v;
+    RETURN QUERY SELECT v.* FROM systole.violations('no job left a result of one series twice', ARRAY(
+        SELECT format('job %s, series %s', f.job_id, f.series_id) FROM systole.forecast f
+        WHERE f.job_id IS NOT NULL GROUP BY f.job_id, f.series_id HAVING count(*) > 1)) v;
+    RETURN QUERY SELECT v.* FROM systole.violations('every forecast that is done left its run', ARRAY(
+        SELECT 'job ' || h.job_id FROM systole.job_history h
+        WHERE h.kind = 'forecast' AND h.state = 'done' AND h.args ? 'series_id'
+            AND NOT EXISTS (SELECT FROM systole.forecast f
+                WHERE f.series_id = (h.args->>'series_id')::bigint AND f.job_id = h.job_id)
+        UNION ALL
+        -- A batch says how many of its series could not be forecast.
+        SELECT 'job ' || h.job_id FROM systole.job_history h
+        LEFT JOIN (SELECT f.job_id, count(*) AS runs FROM systole.forecast f GROUP BY f.job_id) r ON r.job_id = h.job_id
+        WHERE h.kind = 'forecast' AND h.state = 'done' AND h.args ? 'series_ids'
+            AND coalesce(r.runs, 0) + coalesce((h.result->>'failed')::bigint, 0)
+                <> jsonb_array_length(h.args->'series_ids'))) v;
+    RETURN QUERY SELECT v.* FROM systole.violations('no job ended twice, or lives on after its end', ARRAY(
+        SELECT 'job ' || e.job_id FROM (
+            SELECT h.job_id FROM systole.job_history h
+            UNION ALL SELECT j.job_id FROM systole.job j) e
+        GROUP BY e.job_id HAVING count(*) > 1)) v;
+    RETURN QUERY SELECT v.* FROM systole.violations('the decisions of every schedule follow one another without holes or doubles', ARRAY(
+        SELECT format('%s after %s', u.schedule, u.fire_at) FROM systole.untiled_fires() u)) v;
+    RETURN QUERY SELECT v.* FROM systole.violations('every fire has its jobs, and every job of a schedule its fire', ARRAY(
+        SELECT format('job %s', coalesce(f.first_id, j.first_id))
+        FROM (
+            SELECT d.schedule_id, d.fire_at, min(d.job_id) AS first_id, sum(d.jobs) AS jobs,
+                max(d.decided_at) AS decided_at
+            FROM systole.schedule_fire d WHERE d.job_id IS NOT NULL GROUP BY d.schedule_id, d.fire_at) f
+        FULL JOIN (
+            SELECT e.schedule_id, e.fire_at, min(e.job_id) AS first_id, count(*) AS jobs
+            FROM (
+                SELECT l.job_id, l.schedule_id, l.fire_at FROM systole.job l WHERE l.schedule_id IS NOT NULL
+                UNION ALL
+                SELECT h.job_id, h.schedule_id, h.fire_at FROM systole.job_history h
+                WHERE h.schedule_id IS NOT NULL) e
+            GROUP BY e.schedule_id, e.fire_at) j USING (schedule_id, fire_at)
+        WHERE (f.jobs IS DISTINCT FROM j.jobs OR f.first_id <> j.first_id)
+            -- What retention has taken from one of the two, and schedules that are gone, say nothing.
+            AND coalesce(f.decided_at, j.fire_at) >= now() - interval '30 days'
+            AND EXISTS (SELECT FROM systole.schedule s WHERE s.schedule_id = schedule_id))) v;
+    RETURN QUERY SELECT v.* FROM systole.violations('no job runs without a living worker for more than 45 seconds', ARRAY(
+        SELECT 'job ' || j.job_id FROM systole.job j
+        WHERE j.state = 'running' AND j.started_at < now() - interval '45 seconds' AND NOT EXISTS (
+            SELECT FROM systole.worker w
+            WHERE w.worker_id = j.worker_id AND w.beat_at >= now() - interval '45 seconds'))) v;
+    RETURN QUERY SELECT v.* FROM systole.violations('every incident was told of once when it opened and once when it ended', ARRAY(
+        SELECT 'incident ' || i.incident_id
+        FROM systole.incident i
+        LEFT JOIN (
+            SELECT (o.data->>'incident_id')::bigint AS incident_id,
+                count(*) FILTER (WHERE o.type = 'anomaly.opened') AS opened,
+                count(*) FILTER (WHERE o.type = 'anomaly.resolved') AS resolved
+            FROM systole.outbox o WHERE o.type IN ('anomaly.opened', 'anomaly.resolved') GROUP BY 1) e
+            ON e.incident_id = i.incident_id
+        -- Events are kept for a while; incidents are kept. Of what was kept back by a silence nothing is told.
+        WHERE coalesce(i.told_at, i.detected_at) > coalesce((SELECT min(o.at) FROM systole.outbox o), 'infinity')
+            AND (coalesce(e.opened, 0) <> (i.told_at IS NOT NULL)::integer
+                OR coalesce(e.resolved, 0) <> (i.told_at IS NOT NULL AND i.state = 'resolved')::integer))) v;
+    RETURN QUERY SELECT v.* FROM systole.violations('no incident is kept back a minute after its silence has ended', ARRAY(
+        SELECT 'incident ' || i.incident_id FROM systole.incident i
+        WHERE i.state = 'firing' AND i.told_at IS NULL AND i.detected_at < now() - interval '1 minute'
+            AND NOT EXISTS (
+                SELECT FROM systole.silences_of(i.series_id) s
+                WHERE s.starts_at <= now() AND s.ends_at > now() - interval '1 minute' AND s.ends_at > s.starts_at))) v;
+    RETURN QUERY SELECT v.* FROM systole.violations('forecasts, scores and ended jobs never changed', ARRAY(
+        SELECT format('%s: %s updates', t.relname, t.n_tup_upd) FROM pg_stat_user_tables t
+        WHERE t.schemaname = 'systole' AND t.n_tup_upd > 0
+            AND (t.relname IN ('forecast', 'anomaly_score') OR t.relname LIKE 'job\_history\_%'))) v;
+    RETURN QUERY SELECT v.* FROM systole.violations('no two incidents of one kind are open on one series', ARRAY(
+        SELECT 'series ' || i.series_id FROM systole.incident i
+        WHERE i.state = 'firing' GROUP BY i.series_id, i.kind HAVING count(*) > 1)) v;
+END $$;
+
 INSERT INTO systole.privilege (role, object, rights) VALUES
     ('systole_api', 'silence', 'EXECUTE'), ('systole_api', 'end_silence', 'EXECUTE'),
     ('systole_api', 'silences', 'SELECT'), ('systole_reader', 'silences', 'SELECT'),

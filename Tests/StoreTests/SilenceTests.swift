@@ -59,6 +59,43 @@ import Testing
         }
     }
 
+    private func broken(_ pool: Pool) async throws -> [String] {
+        try await pool.run("SELECT promise FROM systole.invariants() WHERE violations > 0")
+            .allTexts("promise")
+    }
+
+    @Test func `what is kept back breaks no promise, unless it is forgotten`() async throws {
+        try await withTestDatabase { database in
+            let pool = database.pool
+            try await pool.transaction { db in
+                let series = try Fixture.series(in: db)
+                try db.run("SELECT systole.silence('plant.oil_temp', '2 hours')")
+                _ = try Self.open(1, of: series, in: db)
+                try db.run("SELECT systole.emit('model.promoted', 'plant.oil_temp', '{}')")
+            }
+            try await pool.run(
+                "UPDATE systole.incident SET detected_at = now() - interval '2 minutes'")
+            #expect(try await broken(pool).isEmpty)
+            // A silence that ended long ago, and nobody told.
+            try await pool.run(
+                """
+                UPDATE systole.silence SET starts_at = now() - interval '2 hours',
+                    ends_at = now() - interval '1 hour'
+                """)
+            #expect(
+                try await broken(pool)
+                    == ["no incident is kept back a minute after its silence has ended"])
+            #expect(try await tellAfterSilence(pool) == 1)
+            #expect(try await broken(pool).isEmpty)
+            try await pool.run(
+                "UPDATE systole.incident SET told_at = NULL, detected_at = now() + interval '1 hour'"
+            )
+            #expect(
+                try await broken(pool)
+                    == ["every incident was told of once when it opened and once when it ended"])
+        }
+    }
+
     @Test func `what is over before the silence ends is not told of at all`() async throws {
         try await withTestDatabase { database in
             let pool = database.pool
