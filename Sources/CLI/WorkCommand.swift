@@ -102,9 +102,9 @@ struct WorkerProcess {
                     holder: identity.id, pool: pool,
                     duties: [
                         Scheduler(), Rescuer(), Upkeep(), ForecastMarking(), ObservationUpkeep(),
-                        IncidentNotices(), SnapshotWatch(logger: logger),
+                        IncidentNotices(), CoverageNotices(), SnapshotWatch(logger: logger),
                     ], logger: logger))
-            services.append(EventRouter(pool: pool, logger: logger))
+            services.append(NewsRouter(pool: pool, logger: logger))
         }
         if roles.contains(.notify) { services.append(try deliverer(pool, logger)) }
         let handlers = try handlers(pool, logger)

@@ -61,9 +61,7 @@ package struct AlertBudget: Hashable, Sendable, Codable {
             let middle = (low + high) / 2
             let fire = Double(middle) / 10
             var machine = IncidentMachine(policy: policy.firing(at: fire))
-            let opened = machine.advance(through: scored).count {
-                if case .opened = $0 { true } else { false }
-            }
+            let opened = machine.advance(through: scored).count { $0.opensIncident }
             if opened > allowed { low = middle + 1 } else { high = middle }
         }
         return Double(low) / 10

@@ -129,13 +129,11 @@ extension FittedPipeline {
 
     /// This pipeline for another series: the same weights in that series' own scale.
     ///
-    /// - Parameter history: Of the other series.
+    /// - Parameter scale: Of the other series.
     /// - Returns: The pipeline; its report tells of the fit that it comes from.
-    /// - Throws: `ForecastError` where the history is empty or constant, or its step another.
-    package func rescaled(to history: TimeSeries) throws(ForecastError) -> FittedPipeline {
-        try check(stepOf: history)
+    package func rescaled(to scale: Standardiser) -> FittedPipeline {
         var other = self
-        other.standardiser = try Standardiser(fitting: history.values)
+        other.standardiser = scale
         return other
     }
 }

@@ -42,7 +42,9 @@ package struct IncidentMachine: Hashable, Sendable, Codable {
             at: observation.at, score: score, observed: observed, expected: expected)
         let matters = abs(observed - expected) >= policy.minimumEffect
         let isHit = matters && score >= policy.fireScore
-        guard let open = incident else { return watch(isHit ? extreme : nil) }
+        guard let open = incident else {
+            return observation.isShift && matters ? shift(extreme) : watch(isHit ? extreme : nil)
+        }
         if observation.isShift { return resolve(open.hit(extreme, counts: isHit), .rebased) }
         if isHit {
             phase = .firing
@@ -77,6 +79,16 @@ package struct IncidentMachine: Hashable, Sendable, Codable {
         clearInRow = 0
         toldScore = peak.score
         return .opened(opened)
+    }
+
+    /// The level has changed for good, by steps none of which was enough to open an incident.
+    private mutating func shift(_ extreme: Incident.Extreme) -> IncidentTransition {
+        recent = []
+        phase = .ok
+        return .shifted(
+            Incident(
+                startedAt: extreme.at, openedAt: extreme.at, lastHitAt: extreme.at, hits: 0,
+                peak: extreme))
     }
 
     private mutating func grow(_ grown: Incident) -> IncidentTransition? {
@@ -156,4 +168,14 @@ package enum IncidentTransition: Hashable, Sendable {
     /// The peak rose by a decade of probability or more.
     case updated(Incident)
     case resolved(Incident, Reason)
+    /// The level changed for good while nothing was open: an incident that is over at once.
+    case shifted(Incident)
+
+    /// Whether somebody is woken by it.
+    package var opensIncident: Bool {
+        switch self {
+        case .opened, .shifted: true
+        case .updated, .resolved: false
+        }
+    }
 }

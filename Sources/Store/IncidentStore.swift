@@ -21,19 +21,17 @@ package struct IncidentPeak: Hashable, Sendable {
     }
 }
 
+/// What is wrong.
+package enum IncidentKind: String, Sendable {
+    case value
+    case noData = "no-data"
+    case levelShift = "level-shift"
+}
+
 /// An incident that begins.
 package struct NewIncident: Hashable, Sendable {
-    /// What is wrong.
-    package enum Kind: String, Sendable {
-        case value
-        case noData = "no-data"
-        case levelShift = "level-shift"
-    }
-
     package let series: SeriesID
-    /// Counts the incidents of a series; the incident machine gives it out.
-    package let sequence: Int64
-    package let kind: Kind
+    package let kind: IncidentKind
     /// The first point out of the ordinary, in time of the data.
     package let openedAt: Timestamp
     package let peak: IncidentPeak
@@ -41,11 +39,10 @@ package struct NewIncident: Hashable, Sendable {
     package let model: ModelID
 
     package init(
-        series: SeriesID, sequence: Int64, kind: Kind = .value, openedAt: Timestamp,
-        peak: IncidentPeak, threshold: Double, model: ModelID
+        series: SeriesID, kind: IncidentKind = .value, openedAt: Timestamp, peak: IncidentPeak,
+        threshold: Double, model: ModelID
     ) {
         self.series = series
-        self.sequence = sequence
         self.kind = kind
         self.openedAt = openedAt
         self.peak = peak
@@ -55,86 +52,84 @@ package struct NewIncident: Hashable, Sendable {
 }
 
 /// Incidents. Each transition appends its event in the same transaction, so that there is neither
-/// one without the other nor one twice.
+/// one without the other nor one twice: the scorer takes each transition once, since its position
+/// moves in that transaction too.
 package enum IncidentStore {
     /// Opens an incident and tells of it (`anomaly.opened`), unless its series is silenced.
     ///
     /// - Parameters:
     ///   - incident: What begins.
     ///   - db: The transaction that stores the scores.
-    /// - Returns: Its number; nil where this one (series and sequence) was opened before.
+    /// - Returns: Its number.
     /// - Throws: `PostgresError` 23505 while another of this kind is open.
     @discardableResult
-    package static func open(
-        _ incident: NewIncident, in db: borrowing Session
-    ) throws -> Int64? {
+    package static func open(_ incident: NewIncident, in db: borrowing Session) throws -> Int64 {
         let peak = incident.peak
-        let rows = try db.run(
+        return try db.run(
             """
-            INSERT INTO systole.incident (series_id, seq, kind, opened_at, peak_at, peak_score,
-                observed, expected, p_value, threshold, model_id)
-            VALUES (\(incident.series), \(incident.sequence), \(incident.kind.rawValue),
-                \(incident.openedAt), \(peak.at), \(peak.score), \(peak.observed),
-                \(peak.expected), \(peak.pValue), \(incident.threshold), \(incident.model))
-            ON CONFLICT ON CONSTRAINT incident_once DO NOTHING RETURNING incident_id
-            """)
-        guard let row = rows.first else { return nil }
-        let id = try row.int64("incident_id")
-        try tell("anomaly.opened", of: id, in: db)
-        return id
+            SELECT systole.open_incident(\(incident.series), \(incident.kind.rawValue),
+                \(incident.openedAt), \(peak.at), \(peak.score), \(incident.threshold),
+                \(incident.model), \(peak.observed), \(peak.expected), \(peak.pValue)) AS id
+            """
+        ).only().int64("id")
     }
 
-    /// Records a worse point of an open incident.
+    /// Records a worse point of the open incident of a series.
     package static func raisePeak(
-        _ series: SeriesID, sequence: Int64, to peak: IncidentPeak, in db: borrowing Session
+        _ series: SeriesID, kind: IncidentKind = .value, to peak: IncidentPeak,
+        in db: borrowing Session
     ) throws {
         try db.run(
             """
             UPDATE systole.incident
             SET peak_at = \(peak.at), peak_score = \(peak.score), observed = \(peak.observed),
                 expected = \(peak.expected), p_value = \(peak.pValue)
-            WHERE series_id = \(series) AND seq = \(sequence) AND state = 'firing'
+            WHERE series_id = \(series) AND kind = \(kind.rawValue) AND state = 'firing'
                 AND peak_score < \(peak.score)
             """)
     }
 
-    /// Closes an incident and tells of it (`anomaly.resolved`), if its opening was told.
+    /// Closes the open incident of a series and tells of it (`anomaly.resolved`), if its opening was
+    /// told.
     ///
     /// - Parameters:
     ///   - series: Whose incident.
-    ///   - sequence: Which of them.
-    ///   - at: When it ended, in time of the data.
+    ///   - kind: Which of them.
+    ///   - at: When it ended, in time of the data; it lasts no less than nothing.
+    ///   - becomes: What it turned out to be; the same where nil.
     ///   - db: The transaction that stores the scores.
-    /// - Returns: Whether it was open.
-    /// - Throws: `PostgresError` 23514 where `at` lies before it was opened.
+    /// - Returns: Whether one was open.
+    /// - Throws: What the database refuses.
     @discardableResult
     package static func resolve(
-        _ series: SeriesID, sequence: Int64, at: Timestamp, in db: borrowing Session
+        _ series: SeriesID, kind: IncidentKind = .value, at: Timestamp,
+        becoming becomes: IncidentKind? = nil, in db: borrowing Session
     ) throws -> Bool {
+        try !db.run(
+            """
+            SELECT systole.close_incident(\(series), \(kind.rawValue), \(at),
+                \(becomes?.rawValue)) AS id
+            """
+        ).only().isNull("id")
+    }
+
+    /// Which of these series have an incident of a kind that fires.
+    ///
+    /// - Parameters:
+    ///   - series: In any order.
+    ///   - kind: Which of them.
+    ///   - db: A transaction.
+    /// - Returns: Those that have.
+    /// - Throws: What the database refuses.
+    package static func firing(
+        _ series: [SeriesID], kind: IncidentKind, in db: borrowing Session
+    ) throws -> Set<SeriesID> {
         let rows = try db.run(
             """
-            UPDATE systole.incident SET state = 'resolved', resolved_at = \(at)
-            WHERE series_id = \(series) AND seq = \(sequence) AND state = 'firing'
-            RETURNING incident_id
+            SELECT series_id FROM systole.incident
+            WHERE series_id = ANY (\(series.map(\.number))::bigint[])
+                AND kind = \(kind.rawValue) AND state = 'firing'
             """)
-        guard let row = rows.first else { return false }
-        try tell("anomaly.resolved", of: try row.int64("incident_id"), in: db)
-        return true
-    }
-
-    /// The highest sequence number of a series; 0 where it has no incident.
-    package static func lastSequence(
-        _ series: SeriesID, in db: borrowing Session
-    ) throws -> Int64 {
-        try db.run(
-            "SELECT coalesce(max(seq), 0) AS seq FROM systole.incident WHERE series_id = \(series)"
-        ).only().int64("seq")
-    }
-
-    /// Nobody is told of an incident while its series is silenced.
-    private static func tell(
-        _ type: String, of id: Int64, in db: borrowing Session
-    ) throws {
-        try db.run("SELECT systole.tell_incident(\(type), \(id))")
+        return Set(try rows.allInt64s("series_id").map { SeriesID($0) })
     }
 }

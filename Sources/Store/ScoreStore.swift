@@ -54,19 +54,49 @@ package enum ScoreStore {
     package static func write(
         _ batch: ScoredBatch, run: JobRun? = nil, in db: borrowing Session
     ) throws -> Bool {
-        let count = batch.instants.count
-        precondition(count <= batchMaximum, "ScoreStore.write: \(count) scores")
-        let instants = batch.instants.map(\.microseconds)
+        try write([batch], run: run, in: db) == 1
+    }
+
+    /// Adds batches of many series, by one statement. Those that end where a stored one ends are left
+    /// out.
+    ///
+    /// - Parameters:
+    ///   - batches: Each at most `batchMaximum` scores.
+    ///   - run: The job run that made them; nil outside a job.
+    ///   - db: The transaction, in which the watches also move on.
+    /// - Returns: How many were new.
+    /// - Throws: `PostgresError` 23514 for a p-value outside 0...1.
+    @discardableResult
+    package static func write(
+        _ batches: [ScoredBatch], run: JobRun? = nil, in db: borrowing Session
+    ) throws -> Int {
+        guard !batches.isEmpty else { return 0 }
+        let counts = batches.map(\.instants.count)
+        precondition(
+            counts.allSatisfy { $0 <= batchMaximum }, "ScoreStore.write: \(counts) scores")
+        var ends: [Int] = []
+        for count in counts { ends.append((ends.last ?? 0) + count) }
+        // One long array of each kind, and where in it each batch ends: an array of arrays cannot have
+        // rows of different lengths.
         return try db.run(
             """
             INSERT INTO systole.anomaly_score (series_id, first_us, last_us, model_id, at_us,
                 observed, expected, p_value, score, job_id, lease_no)
-            VALUES (\(batch.series), \(instants[0]), \(instants[count - 1]), \(batch.model),
-                \(instants), \(batch.observed), \(batch.expected), \(batch.pValues),
-                \(batch.scores), \(run?.jobID), \(run?.leaseNumber))
+            SELECT u.series_id, a.at_us[u.past - u.n + 1], a.at_us[u.past], u.model_id,
+                a.at_us[u.past - u.n + 1:u.past], a.observed[u.past - u.n + 1:u.past],
+                a.expected[u.past - u.n + 1:u.past], a.p_value[u.past - u.n + 1:u.past],
+                a.score[u.past - u.n + 1:u.past], \(run?.jobID)::bigint, \(run?.leaseNumber)::bigint
+            FROM (SELECT \(batches.flatMap { $0.instants.map(\.microseconds) })::bigint[] AS at_us,
+                \(batches.flatMap(\.observed))::double precision[] AS observed,
+                \(batches.flatMap(\.expected))::double precision[] AS expected,
+                \(batches.flatMap(\.pValues))::double precision[] AS p_value,
+                \(batches.flatMap(\.scores))::double precision[] AS score OFFSET 0) AS a,
+                unnest(\(batches.map(\.series.number))::bigint[],
+                    \(batches.map(\.model.number))::bigint[], \(counts)::integer[],
+                    \(ends)::integer[]) AS u (series_id, model_id, n, past)
             ON CONFLICT ON CONSTRAINT anomaly_score_pkey DO NOTHING
             """
-        ).affected == 1
+        ).affected
     }
 
     /// The last instant that was scored; nil where none was.

@@ -38,7 +38,8 @@ package struct ObservationUpkeep: Duty {
     }
 }
 
-/// Tells of incidents that still fire when the silence of their series has ended.
+/// Tells of incidents that still fire when the silence of their series has ended, opens those of streams
+/// that stay away, and has watched series scored by the model that has become theirs.
 package struct IncidentNotices: Duty {
     package init() {}
 
@@ -48,6 +49,22 @@ package struct IncidentNotices: Duty {
     /// Does it once.
     package func perform(_ db: borrowing Session) throws {
         try db.run("SELECT systole.tell_after_silence()")
+        try db.run("SELECT systole.open_no_data()")
+        try db.run("SELECT systole.score_promoted()")
+    }
+}
+
+/// Tells of models whose intervals have begun to hold too few or too many truths.
+package struct CoverageNotices: Duty {
+    package init() {}
+
+    package var name: String { "coverage" }
+    package var interval: Duration { .seconds(60) }
+
+    /// Does it once.
+    package func perform(_ db: borrowing Session) throws {
+        // Longer than the interval, for a leader that comes after another: what was told is known.
+        try db.run("SELECT systole.tell_coverage(now() - interval '15 minutes')")
     }
 }
 

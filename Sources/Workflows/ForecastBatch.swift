@@ -37,7 +37,7 @@ struct ForecastBatch: Sendable {
             }
             return outcome
         }
-        for group in plan.groups { pipelines.put(group.pipeline, group.weightsOf) }
+        for group in plan.groups { pipelines.put(group.taken, group.weightsOf) }
         context.conclude(try JSON.text(outcome.result))
         let lease = lease
         return { db in
@@ -77,10 +77,12 @@ struct ForecastPlan: Sendable {
     /// Series that one model forecasts in one pass.
     struct Group: Sendable {
         let weightsOf: ModelID
-        let pipeline: FittedPipeline
+        let taken: TakenPipeline
         let steps: Int
         let scale: FittedPipeline.Scale
         let members: [Member]
+
+        var pipeline: FittedPipeline { taken.pipeline }
     }
 
     /// A series and its live model.
@@ -130,17 +132,16 @@ struct ForecastPlan: Sendable {
             members[key, default: []].append(
                 Member(series: series, model: model.id, widening: widening))
         }
-        var pipelines: [ModelID: FittedPipeline] = [:]
+        var pipelines: [ModelID: TakenPipeline] = [:]
         for (key, members) in members {
             let id = key.weightsOf
-            let pipeline =
-                try pipelines[id] ?? shelf.take(id)
-                ?? FittedPipeline(
-                    decoding: try ModelStore.find(id, in: db).weights)
-            pipelines[id] = pipeline
+            let taken =
+                try pipelines[id]
+                ?? shelf.take(id) { try ModelStore.find(id, in: db).weights }
+            pipelines[id] = taken
             groups.append(
                 Group(
-                    weightsOf: id, pipeline: pipeline, steps: key.steps,
+                    weightsOf: id, taken: taken, steps: key.steps,
                     scale: key.isShared ? .window : .fitted, members: members))
         }
     }

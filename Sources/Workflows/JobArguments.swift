@@ -82,13 +82,18 @@ enum JobArguments {
         }
     }
 
-    /// `{"series_id": 7}`
-    struct Score: Decodable {
-        let seriesID: SeriesID
+    /// `{"series_id": 7}`, or `{"lane": 3}` for what is new of the series of a lane.
+    enum Score: Decodable {
+        case series(SeriesID)
+        case lane(Int)
 
         init(from decoder: any Decoder) throws {
             let values = try decoder.container(keyedBy: Key.self)
-            seriesID = SeriesID(try values.decode(Int64.self, forKey: .seriesID))
+            if let lane = try values.decodeIfPresent(Int.self, forKey: .lane) {
+                self = .lane(lane)
+            } else {
+                self = .series(SeriesID(try values.decode(Int64.self, forKey: .seriesID)))
+            }
         }
     }
 
@@ -120,7 +125,7 @@ enum JobArguments {
         case horizonMicroseconds = "horizon_us"
         case classifierID = "classifier_id"
         case asOf = "as_of"
-        case family, steps, seed, threads, recordings
+        case family, steps, seed, threads, recordings, lane
     }
 
     /// Reads the arguments of `lease`.

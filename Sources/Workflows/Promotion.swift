@@ -21,7 +21,10 @@ struct LiveModel: Equatable, Sendable {
         family = model.record.family
         // Whatever keeps it from being measured, of another program or for another step, is said.
         var pipeline = try? FittedPipeline(decoding: model.weights)
-        if model.record.sharedFrom != nil { pipeline = try? pipeline?.rescaled(to: history) }
+        if model.record.sharedFrom != nil {
+            let scale = try? Standardiser(fitting: history.values)
+            pipeline = scale.flatMap { pipeline?.rescaled(to: $0) }
+        }
         validationMSE = fitting.pipelines.first.flatMap { first in
             try? pipeline?.validationMSE(on: history, task: first.task, split: fitting.split)
         }

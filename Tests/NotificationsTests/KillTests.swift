@@ -48,12 +48,11 @@ import WebClient
     /// Opens an incident of a series, or resolves the one that is open.
     static func transition(of series: SeriesID, in db: borrowing Session) throws {
         let at = Timestamp(microseconds: 1_764_000_000_000_000)
-        let last = try IncidentStore.lastSequence(series, in: db)
-        guard try !IncidentStore.resolve(series, sequence: last, at: at, in: db) else { return }
+        guard try !IncidentStore.resolve(series, at: at, in: db) else { return }
         let peak = IncidentPeak(at: at, score: 5, observed: 1, expected: 0, pValue: 1e-5)
         try IncidentStore.open(
             NewIncident(
-                series: series, sequence: last + 1, openedAt: at, peak: peak, threshold: 4,
+                series: series, openedAt: at, peak: peak, threshold: 4,
                 model: ModelID(1)), in: db)
     }
 

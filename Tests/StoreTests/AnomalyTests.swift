@@ -11,12 +11,18 @@ import Testing
         IncidentPeak(at: Fixture.at(hour), score: score, observed: 41.5, expected: 30, pValue: 1e-6)
     }
 
-    private static func incident(
-        _ sequence: Int64, of series: SeriesID, model: ModelID
-    ) -> NewIncident {
+    private static func incident(of series: SeriesID, model: ModelID) -> NewIncident {
         NewIncident(
-            series: series, sequence: sequence, openedAt: Fixture.at(5),
-            peak: peak(5, score: 6), threshold: 4.5, model: model)
+            series: series, openedAt: Fixture.at(5), peak: peak(5, score: 6), threshold: 4.5,
+            model: model)
+    }
+
+    private static func advance(
+        of series: SeriesID, to hour: Int, _ machine: String
+    ) -> WatchAdvance {
+        WatchAdvance(
+            series: series, scoredUntil: Fixture.at(hour), machine: machine, threshold: 4.5,
+            model: ModelID(1))
     }
 
     @Test func `an incident opens and resolves once, each with one event and no sample in it`()
@@ -26,19 +32,13 @@ import Testing
             try await database.pool.transaction { db in
                 let series = try Fixture.series(in: db)
                 let model = try Fixture.model(of: series, in: db)
-                let opened = try (0..<2).map { _ in
-                    try IncidentStore.open(Self.incident(1, of: series, model: model), in: db)
-                }
-                #expect(opened[0] != nil && opened[1] == nil)
-                try IncidentStore.raisePeak(
-                    series, sequence: 1, to: Self.peak(6, score: 9), in: db)
-                try IncidentStore.raisePeak(
-                    series, sequence: 1, to: Self.peak(7, score: 8), in: db)
+                try IncidentStore.open(Self.incident(of: series, model: model), in: db)
+                try IncidentStore.raisePeak(series, to: Self.peak(6, score: 9), in: db)
+                try IncidentStore.raisePeak(series, to: Self.peak(7, score: 8), in: db)
                 let resolved = try (0..<2).map { _ in
-                    try IncidentStore.resolve(series, sequence: 1, at: Fixture.at(9), in: db)
+                    try IncidentStore.resolve(series, at: Fixture.at(9), in: db)
                 }
                 #expect(resolved == [true, false])
-                #expect(try IncidentStore.lastSequence(series, in: db) == 1)
             }
             let row = try await database.pool.run(
                 """
@@ -66,19 +66,19 @@ import Testing
             let (series, model) = try await database.pool.transaction { db in
                 let series = try Fixture.series(in: db)
                 let model = try Fixture.model(of: series, in: db)
-                try IncidentStore.open(Self.incident(1, of: series, model: model), in: db)
+                try IncidentStore.open(Self.incident(of: series, model: model), in: db)
                 return (series, model)
             }
             let error = await #expect(throws: PostgresError.self) {
                 try await database.pool.transaction { db in
                     _ = try IncidentStore.open(
-                        Self.incident(2, of: series, model: model), in: db)
+                        Self.incident(of: series, model: model), in: db)
                 }
             }
             #expect(error?.constraint == "incident_one_firing")
             try await database.pool.transaction { db in
-                _ = try IncidentStore.resolve(series, sequence: 1, at: Fixture.at(9), in: db)
-                _ = try IncidentStore.open(Self.incident(2, of: series, model: model), in: db)
+                _ = try IncidentStore.resolve(series, at: Fixture.at(9), in: db)
+                _ = try IncidentStore.open(Self.incident(of: series, model: model), in: db)
             }
             try await database.pool.run("SELECT systole.label_anomaly(1, 'maintenance', 'filter')")
             let labels = try await database.pool.run(
@@ -154,11 +154,10 @@ import Testing
             let (fresh, moved) = try await database.pool.transaction { db in
                 let fresh = try WatchStore.find(series, in: db)
                 try WatchStore.advance(
-                    series, scoredUntil: Fixture.at(5), machine: #"{"state": "ok"}"#,
-                    threshold: 4.5, in: db)
+                    [Self.advance(of: series, to: 5, #"{"state": "ok"}"#)], in: db)
                 try WatchStore.advance(
-                    series, scoredUntil: Fixture.at(3), machine: #"{"state": "pending"}"#, in: db)
-                return (fresh, try WatchStore.lock(series, in: db))
+                    [Self.advance(of: series, to: 3, #"{"state": "pending"}"#)], in: db)
+                return (fresh, try WatchStore.find(series, in: db))
             }
             #expect(fresh?.alertsPerWeek == 2 && fresh?.machine == nil)
             #expect(fresh?.scoredUntil == nil && fresh?.threshold == nil)
@@ -174,8 +173,7 @@ import Testing
             #expect(again.first?.machine == #"{"state": "pending"}"#)
             await #expect(throws: StoreError.watchUnknown(SeriesID(7))) {
                 try await database.pool.transaction { db in
-                    try WatchStore.advance(
-                        SeriesID(7), scoredUntil: Fixture.start, machine: "{}", in: db)
+                    try WatchStore.advance([Self.advance(of: SeriesID(7), to: 0, "{}")], in: db)
                 }
             }
         }

@@ -1,0 +1,111 @@
+import Foundation
+import Forecasting
+import Postgres
+import Series
+import Store
+
+/// One run's scores of a series, and what they did to its incidents.
+struct ScoringResult: Sendable {
+    let series: SeriesID
+    let model: ModelID
+    let scores: [ScoredObservation]
+    let changes: [IncidentChange]
+    let memory: WatchMemory
+    let scoredUntil: Timestamp
+    /// Whether rows before these had been scored.
+    let isResumed: Bool
+
+    /// The scored observations as a batch; nil where none has a score.
+    var batch: ScoredBatch? {
+        var kept: [(at: Timestamp, observed: Double, expected: Double, p: Double, score: Double)] =
+            []
+        for row in scores {
+            guard let observed = row.observed, let expected = row.expected, let p = row.p,
+                let score = row.score
+            else { continue }
+            kept.append((row.at, observed, expected, p, score))
+        }
+        guard !kept.isEmpty else { return nil }
+        return ScoredBatch(
+            series: series, model: model, instants: kept.map(\.at),
+            observed: kept.map(\.observed), expected: kept.map(\.expected),
+            pValues: kept.map(\.p), scores: kept.map(\.score))
+    }
+
+    /// The position of the watch after it.
+    var advance: WatchAdvance {
+        get throws {
+            WatchAdvance(
+                series: series, scoredUntil: scoredUntil, machine: try JSON.text(memory),
+                threshold: (memory.next ?? memory.machine.policy).fireScore, model: model)
+        }
+    }
+
+    /// The first observation, with which a stream that was missed is back; nil where none came.
+    var resumedAt: Timestamp? {
+        isResumed ? scores.first { $0.observed != nil }?.at : nil
+    }
+
+    /// Writes the scores and what became of incidents.
+    func store(run: JobRun, in db: borrowing Session) throws {
+        try Self.store([self], run: run, in: db)
+    }
+
+    /// Writes the scores of many series, and what became of their incidents.
+    static func store(
+        _ results: [ScoringResult], run: JobRun, in db: borrowing Session
+    ) throws {
+        try ScoreStore.write(results.compactMap(\.batch), run: run, in: db)
+        let missed = try IncidentStore.firing(results.map(\.series), kind: .noData, in: db)
+        for result in results {
+            if missed.contains(result.series), let at = result.resumedAt {
+                try IncidentStore.resolve(result.series, kind: .noData, at: at, in: db)
+            }
+            for change in result.changes {
+                try change.store(of: result.series, model: result.model, in: db)
+            }
+        }
+    }
+}
+
+/// A transition of the incident machine on its way into the database.
+struct IncidentChange: Sendable {
+    let transition: IncidentTransition
+    let at: Timestamp
+    let threshold: Double
+
+    /// Writes the transition; `IncidentStore` appends its event.
+    func store(of series: SeriesID, model: ModelID, in db: borrowing Session) throws {
+        switch transition {
+        case .opened(let incident):
+            try open(incident, .value, of: series, model: model, in: db)
+        case .updated(let incident):
+            try IncidentStore.raisePeak(series, to: IncidentPeak(incident.peak), in: db)
+        case .resolved(let incident, let reason):
+            try IncidentStore.raisePeak(series, to: IncidentPeak(incident.peak), in: db)
+            try IncidentStore.resolve(
+                series, at: at, becoming: reason == .rebased ? .levelShift : nil, in: db)
+        case .shifted(let incident):
+            try open(incident, .levelShift, of: series, model: model, in: db)
+            try IncidentStore.resolve(series, kind: .levelShift, at: at, in: db)
+        }
+    }
+
+    private func open(
+        _ incident: Incident, _ kind: IncidentKind, of series: SeriesID, model: ModelID,
+        in db: borrowing Session
+    ) throws {
+        try IncidentStore.open(
+            NewIncident(
+                series: series, kind: kind, openedAt: incident.startedAt,
+                peak: IncidentPeak(incident.peak), threshold: threshold, model: model), in: db)
+    }
+}
+
+extension IncidentPeak {
+    init(_ extreme: Incident.Extreme) {
+        self.init(
+            at: extreme.at, score: extreme.score, observed: extreme.observed,
+            expected: extreme.expected, pValue: pow(10, -extreme.score))
+    }
+}
