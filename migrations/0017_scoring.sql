@@ -274,10 +274,10 @@ COMMENT ON FUNCTION systole.recent_coverage IS
 
 CREATE FUNCTION systole.tell_coverage(since timestamptz, n integer DEFAULT 10000) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
-    c record;
+    due record;
     told integer := 0;
 BEGIN
-    FOR c IN
+    FOR due IN
         SELECT d.series_id, s.key, d.model_id, v.nominal, v.achieved, v.points, r.runs,
             -- Steps of one run err together: a run counts once. Three standard errors of as many draws, and no less than this.
             greatest(v.margin, 3 * sqrt(v.nominal * (1 - v.nominal) / greatest(r.runs, 1))) AS margin,
@@ -294,19 +294,19 @@ BEGIN
             ON a.series_id = d.series_id AND a.model_id = d.model_id AND a.nominal = v.nominal AND a.recovered_at IS NULL
         WHERE r.runs >= 20 AND v.achieved IS NOT NULL
     LOOP
-        IF c.raised_at IS NULL AND abs(c.achieved - c.nominal) > c.margin THEN
+        IF due.raised_at IS NULL AND abs(due.achieved - due.nominal) > due.margin THEN
             INSERT INTO systole.coverage_alarm (series_id, model_id, nominal, achieved, runs, points)
-            VALUES (c.series_id, c.model_id, c.nominal, c.achieved, c.runs, c.points);
-        ELSIF c.raised_at IS NOT NULL AND abs(c.achieved - c.nominal) < c.margin / 2 THEN
+            VALUES (due.series_id, due.model_id, due.nominal, due.achieved, due.runs, due.points);
+        ELSIF due.raised_at IS NOT NULL AND abs(due.achieved - due.nominal) < due.margin / 2 THEN
             UPDATE systole.coverage_alarm a SET recovered_at = now()
-            WHERE a.series_id = c.series_id AND a.model_id = c.model_id AND a.nominal = c.nominal AND a.recovered_at IS NULL;
+            WHERE a.series_id = due.series_id AND a.model_id = due.model_id AND a.nominal = due.nominal AND a.recovered_at IS NULL;
         ELSE
             CONTINUE;
         END IF;
         PERFORM systole.emit(
-            CASE WHEN c.raised_at IS NULL THEN 'coverage.drifted' ELSE 'coverage.recovered' END, c.key,
-            jsonb_build_object('series_id', c.series_id, 'series', c.key, 'model_id', c.model_id, 'nominal', c.nominal,
-                'achieved', round(c.achieved::numeric, 4), 'runs', c.runs));
+            CASE WHEN due.raised_at IS NULL THEN 'coverage.drifted' ELSE 'coverage.recovered' END, due.key,
+            jsonb_build_object('series_id', due.series_id, 'series', due.key, 'model_id', due.model_id, 'nominal', due.nominal,
+                'achieved', round(due.achieved::numeric, 4), 'runs', due.runs));
         told := told + 1;
     END LOOP;
     RETURN told;

@@ -10,5 +10,6 @@ enum Catalogue {
             ObservationsCopy.benchmark, WaveformCopy.benchmark,
         ] + JobsNoop.benchmarks + [
             JobsLatency.benchmark, JobsHeldSnapshot.benchmark, WebhookDeliver.benchmark,
-        ] + WebhooksRate.benchmarks + [WebhooksLatency.benchmark] + ForecastsByLabels.benchmarks
+        ] + WebhooksRate.benchmarks + [WebhooksLatency.benchmark, AnomalyLatency.benchmark]
+        + ForecastsByLabels.benchmarks
 }

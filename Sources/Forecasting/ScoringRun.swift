@@ -116,7 +116,13 @@ struct ScoringRun {
         let isInvention = restsOnStandIn
         standIn(Float(expected))
         if isShift { rebase() }
-        if isEnough || isInvention { believe(from: origin + 1, until: row) }
+        if isEnough {
+            believe(from: origin + 1, until: row)
+        } else if isInvention {
+            // Seen, but not believed: the suspects before it may be the beginning of a shift.
+            inputs[row - 1] = Self.input(value)
+            standIns[row - 1] = nil
+        }
         return false
     }
 

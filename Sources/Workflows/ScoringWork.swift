@@ -52,12 +52,7 @@ struct ScoringWork: Sendable {
 
     /// Scores the rows and moves the incident machine through them.
     func scored() throws(ForecastError) -> ScoringResult {
-        let scale: Standardiser?
-        if isShared {
-            scale = try memory?.scale ?? Standardiser(fitting: history.values)
-        } else {
-            scale = nil
-        }
+        let scale = try ownScale()
         let scorer = AnomalyScorer(scale.map { pipeline.rescaled(to: $0) } ?? pipeline)
         var memory = try remembered(scorer)
         memory.scale = scale
@@ -68,6 +63,13 @@ struct ScoringWork: Sendable {
             series: watch.series, model: model, scores: scores, changes: changes, memory: memory,
             scoredUntil: history.grid.instant(at: history.values.count - 1),
             isResumed: watch.scoredUntil != nil)
+    }
+
+    /// Mean and deviation of the series, where the model has those of another.
+    private func ownScale() throws(ForecastError) -> Standardiser? {
+        guard isShared else { return nil }
+        if let scale = memory?.scale { return scale }
+        return try Standardiser(fitting: history.values)
     }
 
     /// The memory of the last run; a fresh one for a new watch, a new model or a new budget.

@@ -23,6 +23,7 @@ import Testing
             case .opened: "opened"
             case .updated: "updated"
             case .resolved(_, let reason): reason.rawValue
+            case .shifted: "shifted"
             }
         }
     }
@@ -135,6 +136,21 @@ import Testing
         #expect(machine == whole)
     }
 
+    @Test func `a shift of the level is told once: as the end of what is open, or by itself`() {
+        let policy = IncidentPolicy(fireScore: 5)
+        var open = IncidentMachine(policy: policy)
+        let steep = open.advance(through: Self.observations([6, 6, 6, 6, 0, 0], shiftAt: 3))
+        #expect(Self.names(steep) == ["opened", "rebased"])
+        var closed = IncidentMachine(policy: policy)
+        let gentle = closed.advance(through: Self.observations([4.5, 4.5, 4.5, 0], shiftAt: 2))
+        #expect(Self.names(gentle) == ["shifted"])
+        #expect(closed.phase == .ok && closed.incident == nil)
+        var slight = IncidentMachine(policy: IncidentPolicy(fireScore: 5, minimumEffect: 9))
+        #expect(
+            slight.advance(through: Self.observations([4.5, 4.5, 4.5, 0], shiftAt: 2)).isEmpty,
+            "a shift by less than the minimum effect does not count")
+    }
+
     @Test func `opened and resolved alternate, whatever the scores`() {
         var random = RandomStream(seed: 12)
         var machine = IncidentMachine(policy: IncidentPolicy(fireScore: 3, hits: 1, window: 1))
@@ -151,6 +167,7 @@ import Testing
             case .resolved:
                 #expect(isOpen)
                 isOpen = false
+            case .shifted: #expect(!isOpen)
             }
         }
     }

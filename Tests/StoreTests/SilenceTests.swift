@@ -8,18 +8,17 @@ import Testing
 /// Incidents that nobody is told of, and data that are not trained on.
 @Suite struct SilenceTests {
     private static func open(
-        _ sequence: Int64, of series: SeriesID, in db: borrowing Session
+        _ series: SeriesID, kind: IncidentKind = .value, in db: borrowing Session
     ) throws -> Int64 {
         let model = try ModelStore.live(series, in: db)?.record.id
         let used = try model ?? Fixture.model(of: series, in: db)
         if model == nil { try ModelStore.promote(used, in: db) }
         let peak = IncidentPeak(
             at: Fixture.at(5), score: 6, observed: 41.5, expected: 30, pValue: 1e-6)
-        return try #require(
-            try IncidentStore.open(
-                NewIncident(
-                    series: series, sequence: sequence, openedAt: Fixture.at(5), peak: peak,
-                    threshold: 4.5, model: used), in: db))
+        return try IncidentStore.open(
+            NewIncident(
+                series: series, kind: kind, openedAt: Fixture.at(5), peak: peak, threshold: 4.5,
+                model: used), in: db)
     }
 
     private func events(_ pool: Pool) async throws -> [String] {
@@ -40,7 +39,7 @@ import Testing
                 let id = try db.run(
                     "SELECT systole.silence('plant.oil_temp', '2 hours', reason => 'test') AS id"
                 ).only().int64("id")
-                _ = try Self.open(1, of: series, in: db)
+                _ = try Self.open(series, in: db)
                 return id
             }
             #expect(try await tellAfterSilence(pool) == 0)
@@ -53,7 +52,7 @@ import Testing
             #expect(try await events(pool) == ["anomaly.opened"])
             try await pool.transaction { db in
                 let series = try Fixture.series(in: db)
-                _ = try IncidentStore.resolve(series, sequence: 1, at: Fixture.at(9), in: db)
+                _ = try IncidentStore.resolve(series, at: Fixture.at(9), in: db)
             }
             #expect(try await events(pool) == ["anomaly.opened", "anomaly.resolved"])
         }
@@ -70,7 +69,7 @@ import Testing
             try await pool.transaction { db in
                 let series = try Fixture.series(in: db)
                 try db.run("SELECT systole.silence('plant.oil_temp', '2 hours')")
-                _ = try Self.open(1, of: series, in: db)
+                _ = try Self.open(series, in: db)
                 try db.run("SELECT systole.emit('model.promoted', 'plant.oil_temp', '{}')")
             }
             try await pool.run(
@@ -106,8 +105,8 @@ import Testing
                     SELECT systole.label_series('plant.oil_temp', '{"site": "a"}'),
                         systole.silence(labels => '{"site": "a"}', lasting => '1 day')
                     """)
-                _ = try Self.open(1, of: series, in: db)
-                _ = try IncidentStore.resolve(series, sequence: 1, at: Fixture.at(9), in: db)
+                _ = try Self.open(series, in: db)
+                _ = try IncidentStore.resolve(series, at: Fixture.at(9), in: db)
                 try db.run(
                     "SELECT systole.end_silence(silence_id) FROM systole.silences")
             }
@@ -130,7 +129,7 @@ import Testing
                         systole.silence('plant.oil_temp', '1 hour', starts_at => now() - interval '2 hours'),
                         systole.silence('plant.oil_temp', '1 hour', starts_at => now() + interval '2 hours')
                     """)
-                _ = try Self.open(1, of: series, in: db)
+                _ = try Self.open(series, in: db)
             }
             #expect(try await events(database.pool) == ["anomaly.opened"])
             let states = try await database.pool.run(
@@ -151,8 +150,8 @@ import Testing
             try await database.pool.transaction { db in
                 let series = try Fixture.series(in: db)
                 try SeriesStore.append(Fixture.hourly(48), to: series, in: db)
-                let id = try Self.open(1, of: series, in: db)
-                _ = try IncidentStore.resolve(series, sequence: 1, at: Fixture.at(9), in: db)
+                let id = try Self.open(series, in: db)
+                _ = try IncidentStore.resolve(series, at: Fixture.at(9), in: db)
                 #expect(try Self.missing(series, in: db).isEmpty)
                 for (label, masked) in [
                     ("true", 5...9), ("false", nil), ("maintenance", 5...9), (nil, nil),

@@ -174,27 +174,4 @@ import Testing
             #expect(try events.allTexts("type") == ["anomaly.opened", "anomaly.resolved"])
         }
     }
-
-    @Test func `events of watched series become scoring jobs, one at a time`() async throws {
-        try await withTestDatabase { database in
-            let pool = database.pool
-            let id = try await Plant.storeWave(hours: 10, on: pool)
-            _ = try await pool.run("SELECT systole.watch('plant.wave')")
-            try await pool.transaction { db in
-                for _ in 0..<3 {
-                    try Outbox.append(
-                        type: "series.extended", subject: "plant.wave",
-                        data: "{\"series_id\": \(id.number)}", in: db)
-                }
-            }
-            _ = try await pool.transaction { db in try EventRouter.route(in: db) }
-            let jobs = try await pool.run(
-                "SELECT count(*) AS n FROM systole.job WHERE kind = 'score'")
-            #expect(try jobs.only().int64("n") == 1)
-            _ = try await pool.transaction { db in try EventRouter.route(in: db) }
-            let cursor = try await pool.run(
-                "SELECT event_id FROM systole.outbox_cursor WHERE consumer = 'workflows'")
-            #expect(try cursor.only().int64("event_id") > 0)
-        }
-    }
 }
