@@ -33,7 +33,7 @@ struct ScoringWork: Sendable {
         guard let (watch, stored, newest) = known else { return nil }
         let pipeline = try FittedPipeline(decoding: stored.weights)
         let step = Int64((pipeline.report.stepSeconds * 1e6).rounded())
-        let week = Int(604_800_000_000 / step)
+        let week = min(Int(604_800_000_000 / step), DetectAnomalies.rowsMaximum)
         let waiting = watch.scoredUntil.map { Int(($0 - newest).wholeMicroseconds / -step) } ?? week
         let rows = min(max(waiting, 1), DetectAnomalies.rowsMaximum)
         let until = Timestamp(microseconds: newest.microseconds - Int64(waiting - rows) * step)

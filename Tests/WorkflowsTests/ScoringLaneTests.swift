@@ -179,6 +179,32 @@ import Testing
         }
     }
 
+    @Test func `a fast series that is younger than the rows of a first run is watched at once`()
+        async throws
+    {
+        try await withTestDatabase { database in
+            let pool = database.pool
+            try await pool.transaction { db in
+                let series = try SeriesStore.ensure(
+                    key: "fast", stepMicroseconds: 100_000, in: db)
+                let rows = Plant.wave(hours: 900, until: Plant.end).enumerated().map { index, row in
+                    Observation(
+                        at: Plant.end + .milliseconds(100 * (index - 899)), value: row.value)
+                }
+                _ = try SeriesStore.append(rows, to: series.id, in: db)
+            }
+            try await Plant.perform(
+                IssueForecast(pool: pool, environment: Plant.environment),
+                enqueue: "SELECT systole.request_forecast('fast', horizon => '2 seconds')", on: pool
+            )
+            try await Plant.perform(
+                DetectAnomalies(pool: pool), enqueue: "SELECT systole.watch('fast')", on: pool)
+            let watch = try await pool.run("SELECT threshold, scored_until FROM systole.watches")
+            #expect(try watch.only().optionalDouble("threshold") ?? 0 > 1)
+            #expect(try watch.only().epochMicroseconds("scored_until") == Plant.end.microseconds)
+        }
+    }
+
     @Test func `of two runs of the same news one counts, and nothing is twice`() async throws {
         try await withTestDatabase { database in
             let pool = database.pool

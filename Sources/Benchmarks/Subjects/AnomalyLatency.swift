@@ -21,8 +21,8 @@ enum AnomalyLatency {
     static let seconds = 10
     /// Transactions a second, each with the values of a tenth of the series.
     private static let ticks = 20
-    /// Rows of history; enough to look back on, and to choose a threshold from.
-    private static let historyRows = 400
+    /// Rows of history, whole waves of 24; enough to look back on and to choose a threshold from.
+    private static let historyRows = 408
     private static let stepMicroseconds: Int64 = 500_000
 
     static let benchmark = Benchmark("anomalies.latency") { setting in
