@@ -153,6 +153,45 @@ $$;
 COMMENT ON FUNCTION systole.score_promoted IS
     'Adds jobs for watched series whose live model has scored nothing yet; returns how many. The leader calls it.';
 
+-- Scores -------------------------------------------------------------------------------------------
+
+ALTER TABLE systole.anomaly_score
+    ADD COLUMN ahead_step integer,
+    ADD COLUMN ahead_expected double precision[],
+    ADD COLUMN ahead_score double precision[],
+    ADD CONSTRAINT anomaly_score_ahead_fits CHECK (
+        num_nulls(ahead_step, ahead_expected, ahead_score) IN (0, 3)
+        AND cardinality(ahead_expected) = cardinality(at_us) AND cardinality(ahead_score) = cardinality(at_us)) NOT VALID;
+COMMENT ON COLUMN systole.anomaly_score.ahead_step IS 'Steps ahead of the further expectation; NULL where no row has one.';
+COMMENT ON COLUMN systole.anomaly_score.ahead_expected IS 'What was expected so many steps before; NaN where nothing was.';
+
+-- As in 0003, and what was expected further ahead.
+DROP FUNCTION systole.anomaly_score(text, timestamptz);
+CREATE FUNCTION systole.anomaly_score(series text, since timestamptz DEFAULT '-infinity')
+RETURNS TABLE (
+    at timestamptz, observed double precision, expected double precision,
+    p_value double precision, score double precision, model_id bigint,
+    ahead_step integer, ahead_expected double precision, ahead_score double precision)
+LANGUAGE sql STABLE AS $$
+    SELECT at, u.observed, u.expected, u.p_value, u.score, b.model_id,
+        CASE WHEN u.ahead_score <> 'NaN' THEN b.ahead_step END, nullif(u.ahead_expected, 'NaN'), nullif(u.ahead_score, 'NaN')
+    FROM systole.series_id_of($1) AS wanted (series_id)
+    JOIN systole.anomaly_score AS b
+        ON b.series_id = wanted.series_id
+        AND b.last_us >= CASE WHEN isfinite($2) THEN systole.epoch_us($2)
+            WHEN $2 > now() THEN 9223372036854775807 ELSE -9223372036854775807 END
+    CROSS JOIN LATERAL unnest(b.at_us, b.observed, b.expected, b.p_value, b.score, b.ahead_expected, b.ahead_score)
+        AS u (at_us, observed, expected, p_value, score, ahead_expected, ahead_score)
+    CROSS JOIN LATERAL systole.instant_at('1970-01-01 00:00:00+00', u.at_us, 1) AS at
+    WHERE at >= $2
+    ORDER BY at
+$$;
+COMMENT ON FUNCTION systole.anomaly_score IS
+    'The score of every observation since an instant. p_value: probability of a value at least as far out under the '
+    'forecast one step before (more after a gap); score = -log10 of it; ahead_expected and ahead_score: the same of the forecast '
+    'ahead_step steps before, which what drifts slowly is far from. Incidents go by the higher of the two, less 0.301 where there '
+    'are two. A missing observation has no score.';
+
 -- Incidents ----------------------------------------------------------------------------------------
 
 CREATE FUNCTION systole.open_incident(

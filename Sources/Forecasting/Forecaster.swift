@@ -93,4 +93,27 @@ enum Forecaster: Sendable {
             return ensemble.combined { $0.next(series, starts: starts, lag: lag) }
         }
     }
+
+    /// One further step of the forecasts of neighbouring windows.
+    ///
+    /// - Parameters:
+    ///   - series: Scaled, finite in every window.
+    ///   - starts: Where the windows begin.
+    ///   - lag: Length of a window.
+    ///   - step: 1 for the row after a window; at most `stepsMaximum`, or the call traps.
+    /// - Returns: `[starts.count]`, scaled.
+    func ahead(_ series: [Float], starts: Range<Int>, lag: Int, step: Int) -> [Float] {
+        switch self {
+        case .seasonalNaive(let naive):
+            return starts.map { series[naive.source(origin: $0 + lag - 1, step: step)] }
+        case .ridge(let ridge):
+            let weights = ridge.column(step)
+            return starts.map { ridge.product(series, start: $0, weights) }
+        case .ensemble(let ensemble):
+            return ensemble.combined { $0.ahead(series, starts: starts, lag: lag, step: step) }
+        case .ets, .spacetime:
+            let all = forecast(series, starts: Array(starts), lag: lag, steps: step)
+            return starts.indices.map { all[($0 - starts.lowerBound + 1) * step - 1] }
+        }
+    }
 }

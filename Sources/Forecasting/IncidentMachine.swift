@@ -34,8 +34,7 @@ package struct IncidentMachine: Hashable, Sendable, Codable {
 
     /// Takes the next observation; nil where nothing is to be told.
     package mutating func advance(_ observation: ScoredObservation) -> IncidentTransition? {
-        guard let score = observation.score, let observed = observation.observed,
-            let expected = observation.expected
+        guard let observed = observation.observed, let (score, expected) = observation.evidence
         else { return pass(observation.at) }
         missingInRow = 0
         let extreme = Incident.Extreme(

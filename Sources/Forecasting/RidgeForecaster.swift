@@ -64,6 +64,17 @@ package struct RidgeForecaster: Sendable, Equatable {
 
     /// The first step of the forecast of one window; the bits do not depend on any other window.
     func next(_ series: [Float], start: Int) -> Float {
+        product(series, start: start, nextWeights)
+    }
+
+    /// The weights of one step, `[lag + 1]`; traps beyond the horizon.
+    func column(_ step: Int) -> [Float] {
+        precondition(step >= 1 && step <= horizon, "Ridge: step \(step) of \(horizon)")
+        return (0...lag).map { weights.values[$0 * horizon + step - 1] }
+    }
+
+    /// The forecast of one window by the weights of one step; the bits do not depend on any other.
+    func product(_ series: [Float], start: Int, _ weights: [Float]) -> Float {
         let centre = self.centre(series, start)
         let count = lag
         // Eight sums at a time: one alone would wait for every addition before it.
@@ -74,14 +85,14 @@ package struct RidgeForecaster: Sendable, Equatable {
             var w = SIMD8<Float>()
             for lane in 0..<8 {
                 x[lane] = series[start + k + lane]
-                w[lane] = nextWeights[k + lane]
+                w[lane] = weights[k + lane]
             }
             sums += (x - centre) * w
             k += 8
         }
-        var sum = sums.sum() + nextWeights[count]
+        var sum = sums.sum() + weights[count]
         while k < count {
-            sum += (series[start + k] - centre) * nextWeights[k]
+            sum += (series[start + k] - centre) * weights[k]
             k += 1
         }
         return sum + centre

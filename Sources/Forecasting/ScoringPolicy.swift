@@ -9,15 +9,19 @@ package struct ScoringPolicy: Hashable, Sendable, Codable {
     package let suspectScore: Double
     /// Suspect observations in a row after which the model believes them after all.
     package let suspectsMaximum: Int
+    /// Rows ahead of the further expectation that every observation is compared with; 1 for none.
+    package let aheadStep: Int
 
     /// - Parameters:
     ///   - suspectScore: Above zero.
     ///   - suspectsMaximum: At least 2; kept below the horizon of the model.
-    package init(suspectScore: Double = 4, suspectsMaximum: Int = 24) {
+    ///   - aheadStep: At least 1; kept within the horizon of the model.
+    package init(suspectScore: Double = 4, suspectsMaximum: Int = 24, aheadStep: Int = 24) {
         precondition(
-            suspectScore > 0 && suspectsMaximum >= 2,
-            "ScoringPolicy: \(suspectScore), \(suspectsMaximum)")
+            suspectScore > 0 && suspectsMaximum >= 2 && aheadStep >= 1,
+            "ScoringPolicy: \(suspectScore), \(suspectsMaximum), \(aheadStep)")
         self.suspectScore = suspectScore
         self.suspectsMaximum = suspectsMaximum
+        self.aheadStep = aheadStep
     }
 }

@@ -21,6 +21,10 @@ struct ScoringRun {
     var shifts: [ScoringState.Shift]
     /// The forecast made at `origin`, scaled; empty until needed.
     var path: [Float] = []
+    /// Rows ahead of the further expectation; 1 for none.
+    let aheadStep: Int
+    /// What was expected of rows, scaled, `aheadStep` rows before.
+    var ahead: [Int: Double] = [:]
     var row: Int
     var scored: [ScoredObservation] = []
 
@@ -34,6 +38,7 @@ struct ScoringRun {
         gaps = GapIndex(history.values)
         budget = GapBudget(pipeline.task, pipeline.family)
         shifts = state.shifts ?? []
+        aheadStep = min(policy.aheadStep, pipeline.residuals.count)
         observed = pipeline.standardiser.scale(history.values)
         for shift in shifts {
             let first = max(0, history.grid.nearestIndex(to: shift.at))
@@ -52,6 +57,10 @@ struct ScoringRun {
             inputs[place] = standIn.value
             standIns[place] = standIn.value
         }
+        if let expectations = state.ahead {
+            let from = grid.nearestIndex(to: expectations.from)
+            for (index, value) in expectations.values.enumerated() { ahead[from + index] = value }
+        }
         if let instant = state.origin {
             let place = grid.nearestIndex(to: instant)
             if place >= 0, place < first { origin = place } else { suspects = [] }
@@ -69,10 +78,14 @@ struct ScoringRun {
             return true
         }
         let first = row
-        let expected = pipeline.forecaster.next(
-            inputs, starts: (first - lag)..<(end - lag), lag: lag)
+        let starts = (first - lag)..<(end - lag)
+        let expected = pipeline.forecaster.next(inputs, starts: starts, lag: lag)
+        let further =
+            aheadStep > 1
+            ? pipeline.forecaster.ahead(inputs, starts: starts, lag: lag, step: aheadStep) : []
         while row < end {
             guard hasWindow(endingAt: row - 1) else { return true }
+            if aheadStep > 1 { ahead[row - 1 + aheadStep] = Double(further[row - first]) }
             guard judge(Double(expected[row - first]), step: 1) else { return false }
         }
         return true
@@ -187,12 +200,21 @@ struct ScoringRun {
     ) {
         let value = history.values[row]
         let level = shifts.reduce(0) { $0 + $1.size }
+        let further = ahead.removeValue(forKey: row)
         scored.append(
             ScoredObservation(
                 at: history.grid.instant(at: row), observed: value.isFinite ? value : nil,
                 expected: expected.map { pipeline.standardiser.unscale($0 + level) }, p: p,
-                score: score,
-                step: step, isShift: isShift))
+                score: score, step: step, isShift: isShift,
+                ahead: value.isFinite ? further.map { compared(with: $0, level: level) } : nil))
+    }
+
+    /// The current row against what was expected of it `aheadStep` rows before.
+    private func compared(with expected: Double, level: Double) -> ScoredObservation.Ahead {
+        let (p, score) = pipeline.residuals[aheadStep - 1].probability(of: observed[row] - expected)
+        return ScoredObservation.Ahead(
+            step: aheadStep, expected: pipeline.standardiser.unscale(expected + level), p: p,
+            score: score)
     }
 
     /// A scaled value as the model sees it. A sensor that answers 1e300 must not become an infinity
@@ -215,6 +237,11 @@ struct ScoringRun {
         state.suspects = suspects
         state.standIns = standIns.filter { $0.key > origin - lag }.sorted { $0.key < $1.key }
             .map { .init(at: history.grid.instant(at: $0.key), value: $0.value) }
+        let pending = ahead.filter { $0.key >= row }
+        if let last = pending.keys.max() {
+            state.ahead = .init(
+                from: history.grid.instant(at: row), values: (row...last).map { pending[$0] })
+        }
         let window = history.grid.instant(at: max(0, row - lag - pipeline.residuals.count))
         let old = shifts.filter { $0.at < window }
         if let last = old.last {

@@ -25,6 +25,17 @@ package struct ScoringState: Hashable, Sendable, Codable {
     var suspects: [Double] = []
     /// In time order, those before the look-back window as one; nil or empty where there was none.
     var shifts: [Shift]?
+    /// What was expected of the rows to come, each `aheadStep` rows before; nil where nothing was, or
+    /// before this was kept.
+    var ahead: Expectations?
+
+    /// Expectations of rows that follow one another.
+    struct Expectations: Hashable, Sendable, Codable {
+        /// Of the first row.
+        let from: Timestamp
+        /// Scaled; nil where nothing was expected.
+        let values: [Double?]
+    }
 
     package init() {}
 }

@@ -15,12 +15,32 @@ package struct ScoredBatch: Sendable, Equatable {
     package let pValues: [Double]
     /// `[instants]`, −log10 of the p-value.
     package let scores: [Double]
+    /// What was expected further ahead; nil where nothing was of any.
+    package let ahead: Ahead?
+
+    /// Expectations made a number of steps before each observation.
+    package struct Ahead: Sendable, Equatable {
+        package let step: Int
+        /// `[instants]`, in the unit of the series; nil where nothing was expected.
+        package let expected: [Double?]
+        /// `[instants]`, −log10 of the p-value; nil likewise.
+        package let scores: [Double?]
+
+        package init(step: Int, expected: [Double?], scores: [Double?]) {
+            self.step = step
+            self.expected = expected
+            self.scores = scores
+        }
+    }
 
     package init(
         series: SeriesID, model: ModelID, instants: [Timestamp], observed: [Double],
-        expected: [Double], pValues: [Double], scores: [Double]
+        expected: [Double], pValues: [Double], scores: [Double], ahead: Ahead? = nil
     ) {
-        let counts = [observed, expected, pValues, scores].map(\.count)
+        let counts = [
+            observed.count, expected.count, pValues.count, scores.count,
+            ahead?.expected.count ?? scores.count, ahead?.scores.count ?? scores.count,
+        ]
         precondition(
             !instants.isEmpty && counts.allSatisfy { $0 == instants.count },
             "ScoredBatch: \(instants.count) instants, \(counts)")
@@ -34,6 +54,7 @@ package struct ScoredBatch: Sendable, Equatable {
         self.expected = expected
         self.pValues = pValues
         self.scores = scores
+        self.ahead = ahead
     }
 }
 
@@ -81,19 +102,27 @@ package enum ScoreStore {
         return try db.run(
             """
             INSERT INTO systole.anomaly_score (series_id, first_us, last_us, model_id, at_us,
-                observed, expected, p_value, score, job_id, lease_no)
+                observed, expected, p_value, score, ahead_step, ahead_expected, ahead_score, job_id,
+                lease_no)
             SELECT u.series_id, a.at_us[u.past - u.n + 1], a.at_us[u.past], u.model_id,
                 a.at_us[u.past - u.n + 1:u.past], a.observed[u.past - u.n + 1:u.past],
                 a.expected[u.past - u.n + 1:u.past], a.p_value[u.past - u.n + 1:u.past],
-                a.score[u.past - u.n + 1:u.past], \(run?.jobID)::bigint, \(run?.leaseNumber)::bigint
+                a.score[u.past - u.n + 1:u.past], u.ahead_step,
+                CASE WHEN u.ahead_step > 0 THEN a.ahead_expected[u.past - u.n + 1:u.past] END,
+                CASE WHEN u.ahead_step > 0 THEN a.ahead_score[u.past - u.n + 1:u.past] END,
+                \(run?.jobID)::bigint, \(run?.leaseNumber)::bigint
             FROM (SELECT \(batches.flatMap { $0.instants.map(\.microseconds) })::bigint[] AS at_us,
                 \(batches.flatMap(\.observed))::double precision[] AS observed,
                 \(batches.flatMap(\.expected))::double precision[] AS expected,
                 \(batches.flatMap(\.pValues))::double precision[] AS p_value,
-                \(batches.flatMap(\.scores))::double precision[] AS score OFFSET 0) AS a,
+                \(batches.flatMap(\.scores))::double precision[] AS score,
+                \(batches.flatMap { $0.aheadNumbers(\.expected) })::double precision[] AS ahead_expected,
+                \(batches.flatMap { $0.aheadNumbers(\.scores) })::double precision[] AS ahead_score
+                OFFSET 0) AS a,
                 unnest(\(batches.map(\.series.number))::bigint[],
                     \(batches.map(\.model.number))::bigint[], \(counts)::integer[],
-                    \(ends)::integer[]) AS u (series_id, model_id, n, past)
+                    \(ends)::integer[], \(batches.map { $0.ahead?.step })::integer[])
+                    AS u (series_id, model_id, n, past, ahead_step)
             ON CONFLICT ON CONSTRAINT anomaly_score_pkey DO NOTHING
             """
         ).affected
@@ -114,7 +143,9 @@ package enum ScoreStore {
     ) throws -> [ScoredBatch] {
         try db.run(
             """
-            SELECT model_id, at_us, observed, expected, p_value, score
+            SELECT model_id, at_us, observed, expected, p_value, score, ahead_step,
+                coalesce(ahead_expected, '{}') AS ahead_expected,
+                coalesce(ahead_score, '{}') AS ahead_score
             FROM systole.anomaly_score
             WHERE series_id = \(series) AND last_us >= \(since.microseconds) ORDER BY last_us
             """, format: .binary
@@ -123,7 +154,26 @@ package enum ScoreStore {
                 series: series, model: ModelID(try row.int64("model_id")),
                 instants: try row.int64s("at_us").map { Timestamp(microseconds: $0) },
                 observed: try row.doubles("observed"), expected: try row.doubles("expected"),
-                pValues: try row.doubles("p_value"), scores: try row.doubles("score"))
+                pValues: try row.doubles("p_value"), scores: try row.doubles("score"),
+                ahead: try ScoredBatch.Ahead(row))
         }
+    }
+}
+
+extension ScoredBatch {
+    /// `[instants]`, NaN where there is none.
+    fileprivate func aheadNumbers(_ numbers: (Ahead) -> [Double?]) -> [Double] {
+        ahead.map { numbers($0).map { $0 ?? .nan } }
+            ?? [Double](repeating: .nan, count: instants.count)
+    }
+}
+
+extension ScoredBatch.Ahead {
+    fileprivate init?(_ row: Row) throws {
+        guard let step = try row.optionalInt64("ahead_step") else { return nil }
+        self.init(
+            step: Int(step),
+            expected: try row.doubles("ahead_expected").map { $0.isNaN ? nil : $0 },
+            scores: try row.doubles("ahead_score").map { $0.isNaN ? nil : $0 })
     }
 }

@@ -17,19 +17,17 @@ struct ScoringResult: Sendable {
 
     /// The scored observations as a batch; nil where none has a score.
     var batch: ScoredBatch? {
-        var kept: [(at: Timestamp, observed: Double, expected: Double, p: Double, score: Double)] =
-            []
-        for row in scores {
-            guard let observed = row.observed, let expected = row.expected, let p = row.p,
-                let score = row.score
-            else { continue }
-            kept.append((row.at, observed, expected, p, score))
-        }
+        let kept = scores.filter { $0.score != nil && $0.expected != nil && $0.observed != nil }
         guard !kept.isEmpty else { return nil }
+        let further = kept.compactMap(\.ahead?.step).first.map { step in
+            ScoredBatch.Ahead(
+                step: step, expected: kept.map(\.ahead?.expected),
+                scores: kept.map(\.ahead?.score))
+        }
         return ScoredBatch(
             series: series, model: model, instants: kept.map(\.at),
-            observed: kept.map(\.observed), expected: kept.map(\.expected),
-            pValues: kept.map(\.p), scores: kept.map(\.score))
+            observed: kept.compactMap(\.observed), expected: kept.compactMap(\.expected),
+            pValues: kept.compactMap(\.p), scores: kept.compactMap(\.score), ahead: further)
     }
 
     /// The position of the watch after it.

@@ -106,6 +106,42 @@ import Testing
     }
 
     @Test(arguments: FittedPipelineTests.closedForms)
+    func `further ahead is expected what the forecast of so many rows before says`(
+        _ family: Family
+    ) throws {
+        let scorer = try Self.scorer(family)
+        let step = min(scorer.policy.aheadStep, scorer.pipeline.residuals.count)
+        let scored = try scorer.score(history: Self.clean, range: 2_000..<2_100)
+        #expect(scored[..<(step - 1)].allSatisfy { $0.ahead == nil })
+        for row in [step - 1, step, 60, 99] {
+            let history = Self.clean.slice(0..<(2_000 + row + 1 - step))
+            let forecast = try scorer.pipeline.forecast(history: history, steps: step)
+            let ahead = try #require(scored[row].ahead)
+            #expect(ahead.step == step)
+            #expect(abs(ahead.expected - forecast.values[step - 1]) < 1e-3)
+        }
+    }
+
+    @Test func `a drift too slow for one step is seen from further ahead`() throws {
+        let scorer = try Self.scorer(.ridge)
+        let rows = 2_100..<2_200
+        var values = Self.clean.values
+        for row in rows { values[row] += 0.18 * Double(row - 2_100) }
+        let drifting = TimeSeries(
+            channel: Self.clean.channel, grid: Self.clean.grid, values: values)
+        let scored = try scorer.score(history: drifting, range: 2_040..<2_160)
+        let late = scored.suffix(30)
+        let near = late.compactMap(\.score).reduce(0, +) / 30
+        let far = late.compactMap(\.ahead?.score).reduce(0, +) / 30
+        #expect(far > near + 0.5, "\(near) one step ahead, \(far) further")
+        for one in late {
+            let evidence = try #require(one.evidence)
+            let score = try #require(one.score)
+            #expect(evidence.score == max(0, max(score, one.ahead?.score ?? 0) - log10(2)))
+        }
+    }
+
+    @Test(arguments: FittedPipelineTests.closedForms)
     func `a gap is never an anomaly, nor is what follows it`(_ family: Family) throws {
         let gappy = Self.clean.changing(2_050..<2_056) { _ in .nan }
         let scored = try Self.scorer(family).score(history: gappy, range: 2_040..<2_080)

@@ -98,7 +98,8 @@ import Testing
                 let batch = ScoredBatch(
                     series: series, model: model,
                     instants: [Fixture.at(1), Fixture.at(2), odd], observed: [1, 2, 3],
-                    expected: [1.5, 2.5, 3.5], pValues: [0.5, 0.25, 0], scores: [0.3, 0.6, 300])
+                    expected: [1.5, 2.5, 3.5], pValues: [0.5, 0.25, 0], scores: [0.3, 0.6, 300],
+                    ahead: .init(step: 24, expected: [nil, 7, 8], scores: [nil, 1.5, 2.5]))
                 return (
                     batch,
                     [
@@ -112,7 +113,7 @@ import Testing
             #expect(outcome == [true, false, true, true, true])
             let rows = try await database.pool.run(
                 """
-                SELECT at, observed, expected, p_value, score, model_id
+                SELECT at, observed, expected, p_value, score, model_id, ahead_step, ahead_score
                 FROM systole.anomaly_score('plant.oil_temp', since => \(Fixture.at(2)))
                 """)
             #expect(
@@ -120,6 +121,12 @@ import Testing
                     == batch.instants.dropFirst().map(\.microseconds))
             #expect(try rows.allDoubles("score") == [0.6, 300])
             #expect(try rows.allDoubles("expected") == [2.5, 3.5])
+            #expect(try rows.allDoubles("ahead_score") == [1.5, 2.5])
+            let first = try await database.pool.run(
+                "SELECT ahead_step, ahead_score FROM systole.anomaly_score('plant.oil_temp') LIMIT 1"
+            )
+            #expect(
+                try first.only().isNull("ahead_step") && first.only().isNull("ahead_score"))
             for (since, count) in [("-infinity", 3), ("infinity", 0)] {
                 let all = try await database.pool.run(
                     "SELECT FROM systole.anomaly_score('plant.oil_temp', \(since))")

@@ -77,7 +77,8 @@ import Testing
     private static func told(_ id: SeriesID, on pool: Pool) async throws -> [String] {
         let scores = try await pool.run(
             """
-            SELECT concat_ws(' ', a.at, a.observed, a.expected, a.p_value, a.score) AS line
+            SELECT concat_ws(' ', a.at, a.observed, a.expected, a.p_value, a.score,
+                a.ahead_expected, a.ahead_score) AS line
             FROM systole.series s, systole.anomaly_score(s.key) a
             WHERE s.series_id = \(id) ORDER BY a.at
             """)

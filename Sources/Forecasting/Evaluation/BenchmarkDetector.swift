@@ -1,4 +1,3 @@
-import Foundation
 import Series
 import Tensors
 
@@ -47,7 +46,7 @@ package enum BenchmarkDetector: String, Sendable, CaseIterable {
             let scored = try? AnomalyScorer(pipeline).score(
                 history: series, range: learned..<values.count)
         else { return scores }
-        for (row, one) in scored.enumerated() { scores[learned + row] = one.score ?? 0 }
+        for (row, one) in scored.enumerated() { scores[learned + row] = one.evidence?.score ?? 0 }
         return scores
     }
 
