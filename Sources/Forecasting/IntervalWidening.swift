@@ -7,8 +7,9 @@ package import Series
 /// For every range of steps and central probability p the factor is exp(γ·S). S sums, over all steps
 /// whose truth has arrived, missed − (1 − p), a whole range of steps counting 1. As long as the factor
 /// keeps within its bounds, the share of misses over T observations differs from 1 − p by at most
-/// log(bound)/(γT), whatever the series does. γ is smaller where the truth comes later: what is
-/// forecast today cannot tell tomorrow that it was too narrow.
+/// 2·log(bound)/(γT), whatever the series does. γ is smaller where the truth comes later: what is
+/// forecast today cannot tell tomorrow that it was too narrow. Until its own truth has come, a range
+/// takes over the factor of the range before it; that counts less and less, by exp(−γT).
 ///
 /// - Source: Gibbs and Candès, "Adaptive Conformal Inference Under Distribution Shift", 2021; on the
 ///   width itself as the quantile tracking of Angelopoulos, Candès and Tibshirani, "Conformal PID
@@ -55,8 +56,19 @@ package struct IntervalWidening: Hashable, Sendable {
 
     /// - Parameter outcomes: Of one model and series; at most one for each range and probability.
     package init(_ outcomes: [Outcome]) {
-        factors = Dictionary(
-            outcomes.map { (Key($0.range, $0.nominal), Self.factor($0)) }, uniquingKeysWith: *)
+        var factors: [Key: Double] = [:]
+        for (_, outcomes) in Dictionary(
+            grouping: outcomes, by: { Key($0.range, $0.nominal).nominal })
+        {
+            let known = Dictionary(
+                outcomes.map { ($0.range, $0) }, uniquingKeysWith: { first, _ in first })
+            var carried = 0.0
+            for range in HorizonRange.all {
+                carried = known[range].map { Self.logFactor($0, carried: carried) } ?? carried
+                factors[Key(range, outcomes[0].nominal)] = exp(carried)
+            }
+        }
+        self.factors = factors
     }
 
     /// By how much the interval of one step is wider; 1 where nothing is known.
@@ -71,10 +83,16 @@ package struct IntervalWidening: Hashable, Sendable {
 
     var isNone: Bool { factors.isEmpty }
 
-    private static func factor(_ outcome: Outcome) -> Double {
+    /// - Parameters:
+    ///   - outcome: Of a range.
+    ///   - carried: The logarithm of the factor of the range before it.
+    /// - Returns: The logarithm of its factor.
+    private static func logFactor(_ outcome: Outcome, carried: Double) -> Double {
         let expected = (1 - outcome.nominal) * Double(outcome.realised)
         let sum = (Double(outcome.missed) - expected) / Double(outcome.range.count)
         let rate = min(rateMaximum, 1 / Double(outcome.range.last))
-        return min(max(exp(rate * sum), 1 / bound), bound)
+        let own = exp(-rate * Double(outcome.realised) / Double(outcome.range.count))
+        let limit = log(bound)
+        return min(max(rate * sum + own * carried, -limit), limit)
     }
 }

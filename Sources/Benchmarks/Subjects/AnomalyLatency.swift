@@ -7,6 +7,7 @@ import Postgres
 import Series
 import Store
 import Synchronization
+import Tensors
 import WebClient
 import Workflows
 
@@ -104,9 +105,9 @@ enum AnomalyLatency {
 
     private static func fitted() throws -> FittedPipeline {
         let task = try ForecastTask(lag: 96, horizon: 24, season: 24)
-        var random = SystemRandomNumberGenerator()
+        var random = RandomStream(seed: 1)
         let values = (0..<3_000).map { row in
-            10 + sin(Double(row) * .pi / 12) + 0.1 * Double.random(in: 0..<1, using: &random)
+            10 + sin(Double(row) * .pi / 12) + 0.1 * random.uniform()
         }
         let grid = TimeGrid(
             start: Timestamp(microseconds: 1_577_836_800_000_000),
@@ -171,6 +172,7 @@ enum AnomalyLatency {
         private var row: Int64 = 1
         /// Series that are at fault, and since which row.
         private var faults: [Int: Int64] = [:]
+        private var random = RandomStream(seed: 2)
 
         init(_ database: Database, start: Timestamp) {
             self.database = database
@@ -209,7 +211,7 @@ enum AnomalyLatency {
                 let since = faults[number].map { row - $0 }
                 if since == 1 { told.append(number) }
                 let isFaulty = since == 0 || since == 1
-                let value = wave + Double.random(in: 0..<0.1) + (isFaulty ? 8 : 0)
+                let value = wave + 0.1 * random.uniform() + (isFaulty ? 8 : 0)
                 batches.append(
                     (SeriesID(Int64(number)), [Observation(at: at, value: value)]))
             }
