@@ -45,8 +45,10 @@ extension Link {
                     connection, name, count, values, lengths, formats, format.rawValue)
             }
             return try Rows(unsafe received(result))
-        } catch  where Self.tellsOfPreparation(error) && isIdle {
+        } catch  where Self.tellsOfPreparation(error) {
             prepared.giveUp()
+            // A transaction is lost by now: its repetition is run unprepared.
+            guard isIdle else { throw error }
             return try execute(sql, format: format)
         }
     }

@@ -59,7 +59,7 @@ extension DeliveryStore {
     package static func dueEndpoints(
         _ limits: ClaimLimits, in db: borrowing Session
     ) throws(PostgresError) -> [Int64] {
-        try db.run(
+        try db.runPrepared(
             """
             SELECT e.endpoint_id FROM systole.webhook_endpoint AS e
             CROSS JOIN LATERAL (
@@ -109,7 +109,7 @@ extension DeliveryStore {
         guard !chosen.isEmpty else { return [] }
         let locked = try lock(chosen.map(\.endpointID), limits, in: db)
         guard !locked.isEmpty else { return [] }
-        let rows = try db.run(
+        let rows = try db.runPrepared(
             """
             WITH room AS (
                 SELECT e.endpoint_id, least(a.places, \(placesInAll(limits))) - \(running) AS places
@@ -148,17 +148,18 @@ extension DeliveryStore {
     private static func lock(
         _ endpoints: [Int64], _ limits: ClaimLimits, in db: borrowing Session
     ) throws(PostgresError) -> [Int64] {
-        try db.run(
+        try db.runPrepared(
             """
-            SELECT e.endpoint_id FROM systole.webhook_endpoint AS e
-            WHERE e.endpoint_id = ANY (\(endpoints)::bigint[]) AND \(isOpen(limits))
+            SELECT e.endpoint_id
+            FROM unnest(\(endpoints)::bigint[]) WITH ORDINALITY AS asked (endpoint_id, place)
+            JOIN systole.webhook_endpoint AS e USING (endpoint_id)
+            WHERE \(isOpen(limits))
                 AND EXISTS (
                     SELECT FROM systole.webhook_delivery AS d
                     WHERE d.endpoint_id = e.endpoint_id AND d.state = 'waiting'
                         AND d.next_try_at <= now())
-            ORDER BY array_position(\(endpoints)::bigint[], e.endpoint_id)
-            LIMIT \(limits.total)::bigint
-            FOR NO KEY UPDATE SKIP LOCKED
+            ORDER BY asked.place LIMIT \(limits.total)::bigint
+            FOR NO KEY UPDATE OF e SKIP LOCKED
             """
         ).allInt64s("endpoint_id")
     }
@@ -206,7 +207,7 @@ extension DeliveryStore {
     package static func endLostAttempts(
         attemptsMaximum: Int, in db: borrowing Session
     ) throws(PostgresError) -> Int {
-        try db.run(
+        try db.runPrepared(
             """
             WITH lost AS (
                 SELECT d.delivery_id, d.attempts + 1 >= \(attemptsMaximum)::integer AS is_last

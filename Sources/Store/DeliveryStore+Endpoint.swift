@@ -42,7 +42,7 @@ extension DeliveryStore {
     ) throws(PostgresError) -> [EndpointFailures] {
         guard !outcomes.isEmpty else { return [] }
         // Locked in the order of their numbers, so that two deliverers do not wait for each other.
-        let rows = try db.run(
+        let rows = try db.runPrepared(
             """
             WITH noted AS (
                 SELECT * FROM unnest(\(outcomes.map(\.endpointID))::bigint[],
@@ -180,7 +180,7 @@ extension DeliveryStore {
     package static func secretsToTend(
         sealedUnder keyID: String?, openable keyIDs: [String], limit: Int, in db: borrowing Session
     ) throws(PostgresError) -> [EndpointSecrets] {
-        let rows = try db.run(
+        let rows = try db.runPrepared(
             """
             SELECT e.endpoint_id, e.secret, e.public_key, e.signature = 'v1a' AS is_asymmetric,
                 CASE WHEN e.secret_previous_until > now() THEN e.secret_previous END AS previous

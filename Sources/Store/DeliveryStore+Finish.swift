@@ -71,7 +71,7 @@ extension DeliveryStore {
         guard !ended.isEmpty else { return [] }
         let rows = ended.map(EndedRow.init)
         // Arrays have no NULLs here: -1 and '' stand for them.
-        let moved = try db.run(
+        let moved = try db.runPrepared(
             """
             WITH ended AS (
                 SELECT * FROM unnest(

@@ -33,7 +33,7 @@ package enum DeliveryStore {
     package static func messages(
         for eventIDs: [Int64], in db: borrowing Session
     ) throws(PostgresError) -> [Message] {
-        let rows = try db.run(
+        let rows = try db.runPrepared(
             """
             WITH wanted AS MATERIALIZED (
                 SELECT o.event_id, o.type, o.at, o.data, w.place,
@@ -102,7 +102,7 @@ package enum DeliveryStore {
         _ messages: [(message: Message, bodies: Bodies)], in db: borrowing Session
     ) throws(PostgresError) -> [Int64] {
         guard !messages.isEmpty else { return [] }
-        return try db.run(
+        return try db.runPrepared(
             """
             WITH made AS (INSERT INTO systole.webhook_delivery
                 (endpoint_id, event_id, event_type, message_id, body)
@@ -137,7 +137,7 @@ package enum DeliveryStore {
     /// - Returns: Those that were not removed.
     /// - Throws: What the database refuses.
     package static func endpointCount(in db: borrowing Session) throws(PostgresError) -> Int {
-        try db.run(
+        try db.runPrepared(
             "SELECT count(*) AS count FROM systole.webhook_endpoint WHERE state <> 'removed'"
         ).only().int("count")
     }

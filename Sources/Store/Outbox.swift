@@ -76,7 +76,7 @@ package enum Outbox {
         // Asked first, so that an idle consumer writes nothing at all.
         guard try hasNews(consumer, in: db) else { return [] }
         let cursor = try lockCursor(consumer, in: db)
-        let rows = try db.run(
+        let rows = try db.runPrepared(
             """
             SELECT event_id, xid, type, subject, data, at FROM systole.outbox
             WHERE (xid, event_id) > (\(cursor.xid)::text::xid8, \(cursor.event)::bigint)
@@ -84,7 +84,7 @@ package enum Outbox {
             ORDER BY xid, event_id LIMIT \(limit)
             """)
         guard let last = rows.last else { return [] }
-        try db.run(
+        try db.runPrepared(
             """
             UPDATE systole.outbox_cursor
             SET xid = \(try last.text("xid"))::text::xid8, event_id = \(try last.int64("event_id")),
@@ -109,7 +109,7 @@ package enum Outbox {
     package static func hasNews(
         _ consumer: String, in db: borrowing Session
     ) throws -> Bool {
-        try db.run(
+        try db.runPrepared(
             """
             SELECT EXISTS (
                 SELECT FROM systole.outbox AS o

@@ -109,7 +109,29 @@ import Testing
         let values: [Double?] = (0..<14_000).map { _ in random.normal() }
         let late = Self.alerts(values, policy).filter { $0 >= 4_000 }
         let wanted = 2.0 * 10_000 / 168
-        #expect(Double(late.count) <= 2 * wanted)
+        #expect(Double(late.count) <= 2 * wanted && Double(late.count) >= wanted / 2)
+    }
+
+    @Test(arguments: [UInt64(1), 2, 3])
+    func `a series in which little happens gives the alerts that its budget has left`(
+        seed: UInt64
+    ) {
+        var values = Self.days(6_000, seed: seed)
+        // Now and then a value is a little high; without a budget nothing of it is an alert.
+        var random = RandomStream(seed: seed + 10)
+        for row in values.indices where random.integer(below: 40) == 0 {
+            values[row] = values[row].map { $0 + 0.6 }
+        }
+        let rate = SamplingRate(1, per: 3_600)
+        let wanted = 2.0 * 4_000 / 168
+        let aimed = DetectorPolicy(
+            budget: AlertBudget(alertsPerWeek: 2), rate: rate, historyRows: 500)
+        let kept = DetectorPolicy(stepSeconds: 3_600, historyRows: 500, rowsPerAlert: 84)
+        let counts = [aimed, kept].map { policy in
+            Double(Self.alerts(values, policy).count { $0 >= 2_000 })
+        }
+        #expect(counts[0] >= wanted / 2 && counts[0] <= 2 * wanted, "\(counts) of \(wanted)")
+        #expect(counts[1] < wanted / 2, "\(counts) of \(wanted)")
     }
 
     @Test func `p is the share of rows that surprise as much`() {

@@ -120,6 +120,12 @@ import WebClient
     @Test(arguments: [
         Hostile(testDescription: "silence", conduct: .stall, log: "waiting timeout"),
         Hostile(
+            testDescription: "a byte a minute",
+            conduct: .drip("HTTP/1.1 200 OK\r\n", milliseconds: 60_000), log: "waiting timeout"),
+        Hostile(
+            testDescription: "gigabytes", conduct: .flood("HTTP/1.1 500 No\r\n\r\n"),
+            log: "waiting 500 answer_too_large"),
+        Hostile(
             testDescription: "a redirect",
             conduct: .answer(status: 307, headers: ["Location: http://127.0.0.1:1/"]),
             log: "waiting 307 status"),
@@ -204,6 +210,43 @@ import WebClient
             #expect(try row.text("reason") == filled(reason))
             #expect(receiver.connections == 0)
             #expect(!office.log.text.contains("s3cret"))
+        }
+    }
+
+    /// 127.0.0.1 stands for the public internet here.
+    @Test func `names that lead where they must not are refused with a reason, others get theirs`()
+        async throws
+    {
+        try await Office.open { office in
+            let receiver = try WebReceiver(status: 204)
+            defer { receiver.stop() }
+            let inner = ["10.0.0.1", "::ffff:10.0.0.1", "169.254.169.254", "fd00:ec2::254"]
+            for place in inner.indices {
+                _ = try await office.add("https://n\(place).example.org:\(receiver.port)/")
+            }
+            _ = try await office.add(receiver.root)
+            let client = WebClient(
+                WebConfiguration(
+                    policy: .withLoopback, connectTimeLimit: .seconds(60),
+                    totalTimeLimit: .seconds(120),
+                    resolver: { name in
+                        guard name.hasPrefix("n") else { return nil }
+                        let place = name.dropFirst().first.flatMap { Int(String($0)) }
+                        return place.flatMap { IPAddress(inner[$0]) }.map { [$0] }
+                    }))
+            let deliverer = Deliverer(
+                pool: office.database.pool, client: client,
+                options: DelivererOptions(lease: .seconds(600)), chance: { 0 },
+                logger: office.log.logger)
+            try await office.emit()
+            try await office.deliver(deliverer)
+            let refused = Array(repeating: "waiting address_refused", count: inner.count)
+            #expect(try await office.logRows() == refused + ["accepted 204"])
+            let reasons = try await office.run(
+                "SELECT reason FROM systole.webhook_log WHERE error_class = 'address_refused'"
+            ).allTexts("reason")
+            #expect(reasons.allSatisfy { $0.contains("is not on the public internet") })
+            #expect(receiver.connections == 1)
         }
     }
 

@@ -35,6 +35,26 @@ import Testing
         }
     }
 
+    @Test func `a transaction that meets this fails once, and its repetition does not`()
+        async throws
+    {
+        try await withTestDatabase(migrations: .none) { database in
+            let connection = try await Connection.open(database.configuration)
+            let work = { () async throws -> Int in
+                try await connection.transaction { db in
+                    try db.runPrepared("SELECT 2 * \(21)::bigint AS twice").only().int("twice")
+                }
+            }
+            #expect(try await work() == 42)
+            try await connection.run("DEALLOCATE ALL")
+            let lost = await #expect(throws: PostgresError.self) { _ = try await work() }
+            #expect(lost?.sqlState == "26000")
+            for _ in 1...3 { #expect(try await work() == 42) }
+            #expect(try await prepared(connection) == 0)
+            await connection.close()
+        }
+    }
+
     @Test func `one that somebody else has prepared under its name does no harm`() async throws {
         try await withTestDatabase(migrations: .none) { database in
             let connection = try await Connection.open(database.configuration)

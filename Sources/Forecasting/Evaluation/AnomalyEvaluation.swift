@@ -25,12 +25,12 @@ package enum AnomalyEvaluation {
     /// Adds the figures that every labelled set has.
     ///
     /// - Parameters:
-    ///   - result: Of one detector.
+    ///   - figures: Of one detector.
     ///   - scores: Of every series.
     ///   - rows: The labels of every series.
     ///   - learned: Rows at the beginning of every series that count for nothing.
     package static func rank(
-        _ result: inout AnomalyResult, _ scores: [Scores], _ rows: [LabelledRows], learned: [Int]
+        _ figures: inout AnomalyFigures, _ scores: [Scores], _ rows: [LabelledRows], learned: [Int]
     ) {
         var (volumes, areas) = ([Double](), [Double]())
         var judged: [(ranking: [Double], rows: LabelledRows)] = []
@@ -43,52 +43,53 @@ package enum AnomalyEvaluation {
             }
             if let area = RangeAccuracy.averagePrecision(ranking, rest) { areas.append(area) }
         }
-        result.series = rows.count
         guard !volumes.isEmpty else { return }
-        result.volume = volumes.reduce(0, +) / Double(volumes.count)
-        result.averagePrecision = areas.reduce(0, +) / Double(areas.count)
+        figures.volume = volumes.reduce(0, +) / Double(volumes.count)
+        figures.averagePrecision = areas.reduce(0, +) / Double(areas.count)
         let best = bestRanges(judged)
-        result.rangePrecision = best.precision
-        result.rangeRecall = best.recall
+        figures.rangePrecision = best.precision
+        figures.rangeRecall = best.recall
     }
 
     /// Adds the three scores of the Numenta Anomaly Benchmark.
     ///
     /// - Parameters:
-    ///   - result: Of one detector.
+    ///   - figures: Of one detector.
     ///   - scores: Of every series.
     ///   - corpus: The labels of every series.
     package static func score(
-        _ result: inout AnomalyResult, _ scores: [Scores], _ corpus: NABCorpus
+        _ figures: inout AnomalyFigures, _ scores: [Scores], _ corpus: NABCorpus
     ) {
         let alerts = scores.map(\.alerts)
-        result.standard = corpus.optimum(alerts, profile: .standard)?.score
-        result.rewardLowFP = corpus.optimum(alerts, profile: .rewardLowFP)?.score
-        result.rewardLowFN = corpus.optimum(alerts, profile: .rewardLowFN)?.score
+        figures.standard = corpus.optimum(alerts, profile: .standard)?.score
+        figures.rewardLowFP = corpus.optimum(alerts, profile: .rewardLowFP)?.score
+        figures.rewardLowFN = corpus.optimum(alerts, profile: .rewardLowFN)?.score
     }
 
     /// Counts the alerts of a detector that decides by itself, outside of all windows.
     ///
     /// - Parameters:
-    ///   - result: Of one detector.
     ///   - scores: Of every series.
     ///   - rows: The labels of every series.
     ///   - learned: Rows at the beginning of every series that count for nothing.
     ///   - stepSeconds: Of every series.
-    package static func count(
-        _ result: inout AnomalyResult, _ scores: [Scores], _ rows: [LabelledRows], learned: [Int],
-        stepSeconds: [Double]
-    ) {
-        guard scores.allSatisfy(\.isDecided) else { return }
-        var (alerts, weeks) = (0, 0.0)
-        for (index, one) in rows.enumerated() {
-            let labels = one.isAnomalous
-            for row in learned[index]..<one.count where !labels[row] {
-                weeks += stepSeconds[index] / 604_800
-                if scores[index].alerts[row] > 0 { alerts += 1 }
+    /// - Returns: By step, the shortest first; nil for a detector that leaves alerts to a threshold.
+    package static func quietAlerts(
+        _ scores: [Scores], _ rows: [LabelledRows], learned: [Int], stepSeconds: [Double]
+    ) -> [QuietAlerts]? {
+        guard scores.allSatisfy(\.isDecided) else { return nil }
+        return Set(stepSeconds).sorted().map { step in
+            let places = rows.indices.filter { stepSeconds[$0] == step }
+            var quiet = QuietAlerts(stepSeconds: step, series: places.count)
+            for place in places {
+                let labels = rows[place].isAnomalous
+                for row in learned[place]..<rows[place].count where !labels[row] {
+                    quiet.weeks += step / 604_800
+                    if scores[place].alerts[row] > 0 { quiet.alerts += 1 }
+                }
             }
+            return quiet
         }
-        result.alertsPerWeek = weeks > 0 ? Double(alerts) / weeks : nil
     }
 
     /// Precision and recall of ranges at the threshold where both together are best.

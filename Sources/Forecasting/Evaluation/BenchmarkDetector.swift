@@ -7,8 +7,13 @@ package enum BenchmarkDetector: String, Sendable, CaseIterable {
     case streaming
     /// The score of the service: tail probability of the one-step residual of a ridge forecaster.
     case residual = "forecast-residual"
+    /// What the service would alert with: the same scores through the incident machine, with the
+    /// threshold that a watch chooses.
+    case incidents
     /// The auto-encoder over all channels of a group; for sets that have groups.
     case stackvae
+    /// The same auto-encoder, and of its score the part of the first channel alone.
+    case stackvaeTelemetry = "stackvae-telemetry"
     /// Uniform scores: what chance is worth.
     case random
     /// The same score everywhere: what silence is worth.
@@ -30,24 +35,70 @@ package enum BenchmarkDetector: String, Sendable, CaseIterable {
     package static func residualScores(
         _ values: [Double], learned: Int, stepSeconds: Double
     ) -> [Double] {
-        var scores = [Double](repeating: 0, count: values.count)
+        let series = series(values, stepSeconds: stepSeconds)
+        guard let pipeline = pipeline(series, learned: learned),
+            let scored = score(series, learned..<values.count, pipeline)
+        else { return [Double](repeating: 0, count: values.count) }
+        return [Double](repeating: 0, count: learned) + scored.map { $0.score ?? 0 }
+    }
+
+    /// What a watch makes of the same scores: the budget and the rows that the model was calibrated
+    /// on choose the threshold, and the incident machine opens an alert.
+    ///
+    /// - Parameters:
+    ///   - values: Finite.
+    ///   - learned: Rows at the beginning that the model is fitted on.
+    ///   - stepSeconds: Between two rows.
+    ///   - budget: Of the watch.
+    /// - Returns: The scores of the residual, and the peak of every incident where it opens.
+    package static func incidentScores(
+        _ values: [Double], learned: Int, stepSeconds: Double, budget: AlertBudget
+    ) -> AnomalyEvaluation.Scores {
+        var ranking = [Double](repeating: 0, count: values.count)
+        var alerts = ranking
+        let series = series(values, stepSeconds: stepSeconds)
+        let rate = series.grid.rate
+        guard let pipeline = pipeline(series, learned: learned),
+            let known = score(
+                series, (learned - pipeline.report.split.validation)..<learned, pipeline),
+            let scored = score(series, learned..<values.count, pipeline)
+        else { return .init(ranking: ranking, alerts: alerts) }
+        let plain = IncidentPolicy(fireScore: budget.fireScore(rate: rate, hits: 2, window: 3))
+        let fire = budget.fireScore(tuning: plain, on: known, rate: rate)
+        var machine = IncidentMachine(policy: plain.firing(at: fire))
+        for (place, one) in scored.enumerated() {
+            ranking[learned + place] = one.evidence?.score ?? 0
+            if case .opened(let incident) = machine.advance(one) {
+                alerts[learned + place] = incident.peak.score
+            }
+        }
+        return .init(ranking: ranking, alerts: alerts)
+    }
+
+    private static func series(_ values: [Double], stepSeconds: Double) -> TimeSeries {
         let step = Int64((stepSeconds * 1e6).rounded())
         let grid = TimeGrid(
             start: Timestamp(microseconds: 0),
             rate: SamplingRate(stepMicroseconds: max(1, step)), count: values.count)
-        let series = TimeSeries(channel: Channel(name: "value"), grid: grid, values: values)
-        // No model is no score; there is nothing more to be done about it here.
+        return TimeSeries(channel: Channel(name: "value"), grid: grid, values: values)
+    }
+
+    /// No model is no score; there is nothing more to be done about it here.
+    private static func pipeline(_ series: TimeSeries, learned: Int) -> FittedPipeline? {
         guard let task = try? ForecastTask(lag: lag, horizon: horizon, season: 1),
             let split = try? Split(
                 rows: learned, train: learned * 7 / 10, validation: learned - learned * 7 / 10,
-                test: 0),
-            let pipeline = try? FittedPipeline.fit(
-                .ridge, series: series.slice(0..<learned), task: task, split: split),
-            let scored = try? AnomalyScorer(pipeline).score(
-                history: series, range: learned..<values.count)
-        else { return scores }
-        for (row, one) in scored.enumerated() { scores[learned + row] = one.evidence?.score ?? 0 }
-        return scores
+                test: 0)
+        else { return nil }
+        return try? FittedPipeline.fit(
+            .ridge, series: series.slice(0..<learned), task: task, split: split)
+    }
+
+    private static func score(
+        _ series: TimeSeries, _ range: Range<Int>, _ pipeline: FittedPipeline
+    ) -> [ScoredObservation]? {
+        // Fails for another step alone, and this is the series of the fit.
+        try? AnomalyScorer(pipeline).score(history: series, range: range)
     }
 
     /// Scores of chance.

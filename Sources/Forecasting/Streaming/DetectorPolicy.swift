@@ -15,6 +15,9 @@ package struct DetectorPolicy: Hashable, Sendable, Codable {
     /// Rows in which one raise wears off: where alerts come faster, the threshold rises until they
     /// come at this rate.
     package let rowsPerAlert: Int
+    /// By how much the threshold may sink where alerts come more seldom than that, in decades; 0
+    /// leaves it where it is.
+    package let relief: Double
 
     /// The setting chosen on the Numenta Anomaly Benchmark (decision 0037), unless given.
     ///
@@ -25,13 +28,15 @@ package struct DetectorPolicy: Hashable, Sendable, Codable {
     ///   - quietRows: Above zero.
     ///   - raise: 0 or more.
     ///   - rowsPerAlert: Above zero.
+    ///   - relief: 0 or more, below the threshold.
     package init(
         stepSeconds: Double, historyRows: Int = 20_000, threshold: Double = 0.8,
-        quietRows: Int = 50, raise: Double = 0.15, rowsPerAlert: Int = 2_000
+        quietRows: Int = 50, raise: Double = 0.15, rowsPerAlert: Int = 2_000, relief: Double = 0
     ) {
         precondition(
             stepSeconds > 0 && threshold > 0 && quietRows > 0 && raise >= 0 && rowsPerAlert > 0,
             "DetectorPolicy: \(stepSeconds), \(threshold), \(quietRows), \(raise), \(rowsPerAlert)")
+        precondition(relief >= 0 && relief < threshold, "DetectorPolicy: relief \(relief)")
         self.historyRows = historyRows
         let rows = (86_400 / stepSeconds).rounded()
         season = rows >= 2 && rows < Double(historyRows) ? Int(rows) : 0
@@ -39,9 +44,17 @@ package struct DetectorPolicy: Hashable, Sendable, Codable {
         self.quietRows = quietRows
         self.raise = raise
         self.rowsPerAlert = rowsPerAlert
+        self.relief = relief
     }
 
-    /// The same setting with the alert budget of a watch.
+    /// How far the threshold sinks under a budget, in decades.
+    private static let budgetRelief = 0.5
+    /// The largest part of the time for one alert in which later surprises belong to it: where rows
+    /// are hours, 50 of them leave no room for a second alert in the week.
+    private static let budgetQuietShare = 0.1
+
+    /// The same setting with the alert budget of a watch: aimed at, rather than only kept below
+    /// (decision 0042).
     ///
     /// - Parameters:
     ///   - budget: Alerts that are allowed in the long run.
@@ -49,8 +62,11 @@ package struct DetectorPolicy: Hashable, Sendable, Codable {
     ///   - historyRows: Above 144.
     package init(budget: AlertBudget, rate: SamplingRate, historyRows: Int = 20_000) {
         let rows = AlertBudget.secondsPerWeek / rate.stepSeconds / budget.alertsPerWeek
+        let rowsPerAlert = Int(min(max(1, rows.rounded()), 1e9))
+        let quietRows = Int(Self.budgetQuietShare * Double(rowsPerAlert))
         self.init(
             stepSeconds: rate.stepSeconds, historyRows: historyRows,
-            rowsPerAlert: Int(min(max(1, rows.rounded()), 1e9)))
+            quietRows: min(max(1, quietRows), 50), rowsPerAlert: rowsPerAlert,
+            relief: Self.budgetRelief)
     }
 }

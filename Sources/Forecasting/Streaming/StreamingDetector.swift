@@ -20,7 +20,8 @@ package struct StreamingDetector: Sendable, Codable {
         package let p: Double
         /// Whether an alert begins here.
         package let opensAlert: Bool
-        /// By how much earlier alerts had raised the threshold, in decades.
+        /// By how much earlier alerts had raised the threshold, or the lack of them lowered it, in
+        /// decades.
         package let raised: Double
         /// The five parts: 4, 24, 144 rows, shape, time of day; each −log10 p.
         package let parts: [Double]
