@@ -54,7 +54,7 @@ package struct AlertBudget: Hashable, Sendable, Codable {
     ) -> Double {
         let independent = fireScore(rate: rate, hits: policy.hits, window: policy.window)
         let weeks = Double(scored.count) * rate.stepSeconds / Self.secondsPerWeek
-        let allowed = max(1, Int(alertsPerWeek * weeks))
+        let allowed = Int(alertsPerWeek * weeks)
         // In tenths of a decade, from the independent score up to where nothing fires any more.
         var (low, high) = (Int((independent * 10).rounded(.up)), 200)
         while low < high {
@@ -65,6 +65,29 @@ package struct AlertBudget: Hashable, Sendable, Codable {
             if opened > allowed { low = middle + 1 } else { high = middle }
         }
         return Double(low) / 10
+    }
+
+    /// The policy of a watch: begins with the score that keeps to the budget on a stretch of history,
+    /// and aims at it from then on.
+    ///
+    /// - Parameters:
+    ///   - hits: n.
+    ///   - among: m.
+    ///   - minimumEffect: In the unit of the series.
+    ///   - scored: Every row of that stretch, such as the validation rows; however few.
+    ///   - rate: Of the series.
+    /// - Returns: The policy.
+    package func policy(
+        hits: Int = 2, among: Int = 3, minimumEffect: Double = 0, on scored: [ScoredObservation],
+        rate: SamplingRate
+    ) -> IncidentPolicy {
+        let rows = Self.secondsPerWeek / rate.stepSeconds / alertsPerWeek
+        let plain = IncidentPolicy(
+            fireScore: fireScore(rate: rate, hits: hits, window: among), hits: hits, window: among,
+            minimumEffect: minimumEffect)
+        return IncidentPolicy(
+            fireScore: fireScore(tuning: plain, on: scored, rate: rate), hits: hits, window: among,
+            minimumEffect: minimumEffect, rowsPerAlert: Int(min(max(1, rows.rounded()), 1e9)))
     }
 
     /// Alerts per observation when each is a hit with probability p.
@@ -87,7 +110,7 @@ extension IncidentPolicy {
     package func firing(at fireScore: Double) -> IncidentPolicy {
         IncidentPolicy(
             fireScore: fireScore, clearScore: fireScore * clearScore / self.fireScore, hits: hits,
-            window: window, keep: keep, minimumEffect: minimumEffect, silenceMaximum: silenceMaximum
-        )
+            window: window, keep: keep, minimumEffect: minimumEffect,
+            silenceMaximum: silenceMaximum, rowsPerAlert: rowsPerAlert)
     }
 }

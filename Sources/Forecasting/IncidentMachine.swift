@@ -1,3 +1,4 @@
+import Foundation
 package import Series
 
 /// The life of incidents on one series: ok → pending → firing → recovering → ok. Pure: it decides,
@@ -12,6 +13,12 @@ package struct IncidentMachine: Hashable, Sendable, Codable {
 
     /// Rise of the peak score, in decades of probability, that is worth an update.
     private static let updateRise = 1.0
+    /// What an alert adds to the logarithm of the scores' factor, where the policy has a budget; it
+    /// wears off in the rows of one alert, and goes on to sink where none comes.
+    private static let lift = 0.3
+    private static let lifts = -0.5...4.0
+    /// An observation that one in a hundred would beat is no anomaly, whatever the budget.
+    private static let fireScoreMinimum = 2.0
 
     package let policy: IncidentPolicy
     package private(set) var phase = Phase.ok
@@ -22,8 +29,20 @@ package struct IncidentMachine: Hashable, Sendable, Codable {
     private var clearInRow = 0
     private var missingInRow = 0
     private var toldScore = 0.0
+    /// The logarithm of the factor of the scores; nil before this was kept.
+    private var lifted: Double?
 
     package init(policy: IncidentPolicy) { self.policy = policy }
+
+    /// The score that is a hit now.
+    package var fireScore: Double {
+        guard policy.rowsPerAlert != nil else { return policy.fireScore }
+        return max(
+            min(policy.fireScore, Self.fireScoreMinimum), policy.fireScore * exp(lifted ?? 0))
+    }
+
+    /// The score below which a firing incident recovers now.
+    private var clearScore: Double { policy.clearScore / policy.fireScore * fireScore }
 
     /// Takes the observations in time order, and says what happened.
     package mutating func advance(
@@ -34,13 +53,27 @@ package struct IncidentMachine: Hashable, Sendable, Codable {
 
     /// Takes the next observation; nil where nothing is to be told.
     package mutating func advance(_ observation: ScoredObservation) -> IncidentTransition? {
+        let transition = step(observation)
+        if let rows = policy.rowsPerAlert {
+            // What is open is judged to its end by the scores that opened it.
+            let worn = incident == nil ? Self.lift / Double(rows) : 0
+            let raised = transition?.opensIncident == true ? Self.lift : 0
+            lifted =
+                min(
+                    max((lifted ?? 0) - worn, Self.lifts.lowerBound), Self.lifts.upperBound)
+                + raised
+        }
+        return transition
+    }
+
+    private mutating func step(_ observation: ScoredObservation) -> IncidentTransition? {
         guard let observed = observation.observed, let (score, expected) = observation.evidence
         else { return pass(observation.at) }
         missingInRow = 0
         let extreme = Incident.Extreme(
             at: observation.at, score: score, observed: observed, expected: expected)
         let matters = abs(observed - expected) >= policy.minimumEffect
-        let isHit = matters && score >= policy.fireScore
+        let isHit = matters && score >= fireScore
         guard let open = incident else {
             return observation.isShift && matters ? shift(extreme) : watch(isHit ? extreme : nil)
         }
@@ -50,7 +83,7 @@ package struct IncidentMachine: Hashable, Sendable, Codable {
             clearInRow = 0
             return grow(open.hit(extreme, counts: true))
         }
-        if matters && score >= policy.clearScore {
+        if matters && score >= clearScore {
             phase = .firing
             clearInRow = 0
             return nil

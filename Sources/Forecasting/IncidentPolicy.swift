@@ -15,6 +15,9 @@ package struct IncidentPolicy: Hashable, Sendable, Codable {
     package let minimumEffect: Double
     /// Missing observations in a row after which a firing incident resolves, since nobody knows.
     package let silenceMaximum: Int
+    /// Rows in which one alert is allowed in the long run: where they come faster the scores above are
+    /// raised, where they come slower lowered. nil for scores that stay.
+    package let rowsPerAlert: Int?
 
     /// - Parameters:
     ///   - fireScore: Above zero.
@@ -24,9 +27,10 @@ package struct IncidentPolicy: Hashable, Sendable, Codable {
     ///   - keep: At least 1.
     ///   - minimumEffect: Zero or more, in the unit of the series.
     ///   - silenceMaximum: At least 1.
+    ///   - rowsPerAlert: At least 1, or nil.
     package init(
         fireScore: Double, clearScore: Double? = nil, hits: Int = 2, window: Int = 3, keep: Int = 3,
-        minimumEffect: Double = 0, silenceMaximum: Int = 24
+        minimumEffect: Double = 0, silenceMaximum: Int = 24, rowsPerAlert: Int? = nil
     ) {
         let clear = clearScore ?? fireScore / 2
         precondition(fireScore > 0 && clear <= fireScore, "IncidentPolicy: \(fireScore), \(clear)")
@@ -35,6 +39,7 @@ package struct IncidentPolicy: Hashable, Sendable, Codable {
         precondition(
             keep >= 1 && minimumEffect >= 0 && silenceMaximum >= 1,
             "IncidentPolicy: keep \(keep), effect \(minimumEffect), silence \(silenceMaximum)")
+        precondition(rowsPerAlert ?? 1 >= 1, "IncidentPolicy: no row for an alert")
         self.fireScore = fireScore
         self.clearScore = clear
         self.hits = hits
@@ -42,5 +47,6 @@ package struct IncidentPolicy: Hashable, Sendable, Codable {
         self.keep = keep
         self.minimumEffect = minimumEffect
         self.silenceMaximum = silenceMaximum
+        self.rowsPerAlert = rowsPerAlert
     }
 }

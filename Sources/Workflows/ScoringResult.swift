@@ -14,6 +14,8 @@ struct ScoringResult: Sendable {
     let scoredUntil: Timestamp
     /// Whether rows before these had been scored.
     let isResumed: Bool
+    /// Whether what an incident had begun with is forgotten: nobody knows what would end it.
+    let isAfresh: Bool
 
     /// The scored observations as a batch; nil where none has a score.
     var batch: ScoredBatch? {
@@ -35,7 +37,7 @@ struct ScoringResult: Sendable {
         get throws {
             WatchAdvance(
                 series: series, scoredUntil: scoredUntil, machine: try JSON.text(memory),
-                threshold: (memory.next ?? memory.machine.policy).fireScore, model: model)
+                threshold: memory.next?.fireScore ?? memory.machine.fireScore, model: model)
         }
     }
 
@@ -58,6 +60,9 @@ struct ScoringResult: Sendable {
         for result in results {
             if missed.contains(result.series), let at = result.resumedAt {
                 try IncidentStore.resolve(result.series, kind: .noData, at: at, in: db)
+            }
+            if result.isAfresh, let at = result.scores.first?.at {
+                try IncidentStore.resolve(result.series, at: at, in: db)
             }
             for change in result.changes {
                 try change.store(of: result.series, model: result.model, in: db)

@@ -54,6 +54,7 @@ struct ScoringWork: Sendable {
     func scored() throws(ForecastError) -> ScoringResult {
         let scale = try ownScale()
         let scorer = AnomalyScorer(scale.map { pipeline.rescaled(to: $0) } ?? pipeline)
+        let isAfresh = memory == nil
         var memory = try remembered(scorer)
         memory.scale = scale
         let scores = try scorer.score(
@@ -62,7 +63,7 @@ struct ScoringWork: Sendable {
         return ScoringResult(
             series: watch.series, model: model, scores: scores, changes: changes, memory: memory,
             scoredUntil: history.grid.instant(at: history.values.count - 1),
-            isResumed: watch.scoredUntil != nil)
+            isResumed: watch.scoredUntil != nil, isAfresh: isAfresh)
     }
 
     /// Mean and deviation of the series, where the model has those of another.
@@ -76,14 +77,10 @@ struct ScoringWork: Sendable {
     private func remembered(_ scorer: AnomalyScorer) throws(ForecastError) -> WatchMemory {
         if let memory, memory.model == model.number, watch.threshold != nil { return memory }
         let budget = AlertBudget(alertsPerWeek: watch.alertsPerWeek)
-        let plain = IncidentPolicy(
-            fireScore: budget.fireScore(
-                rate: history.grid.rate, hits: watch.hits, window: watch.among),
-            hits: watch.hits, window: watch.among, minimumEffect: watch.minimumEffect)
         let tried = max(0, first - pipeline.report.split.validation)..<first
-        let scored = try scorer.score(history: history, range: tried)
-        let fire = budget.fireScore(tuning: plain, on: scored, rate: history.grid.rate)
-        let policy = plain.firing(at: fire)
+        let policy = budget.policy(
+            hits: watch.hits, among: watch.among, minimumEffect: watch.minimumEffect,
+            on: try scorer.score(history: history, range: tried), rate: history.grid.rate)
         var fresh = WatchMemory(
             model: model.number, machine: IncidentMachine(policy: policy), scoring: ScoringState())
         if let open = memory?.machine, open.incident != nil {

@@ -13,8 +13,8 @@ struct WatchMemory: Codable, Sendable {
 
     /// Takes the next observation; nil where nothing is to be told.
     mutating func advance(_ score: ScoredObservation) -> IncidentChange? {
+        let threshold = machine.fireScore
         let transition = machine.advance(score)
-        let threshold = machine.policy.fireScore
         if let next, machine.incident == nil {
             machine = IncidentMachine(policy: next)
             self.next = nil

@@ -151,6 +151,33 @@ import Testing
             "a shift by less than the minimum effect does not count")
     }
 
+    /// The starting score is far too low, about right, and far too high for one alert in 500 rows.
+    @Test(arguments: [2.1, 2.7, 4.0], [UInt64(1), 2, 3])
+    func `a budget is aimed at, whatever score it begins with`(_ fire: Double, seed: UInt64) {
+        var random = RandomStream(seed: seed)
+        let policy = IncidentPolicy(
+            fireScore: fire, clearScore: fire / 2, hits: 1, window: 1, rowsPerAlert: 500)
+        var machine = IncidentMachine(policy: policy)
+        let rows = 50_000
+        let opened = machine.advance(
+            through: Self.observations((0..<rows).map { _ in -log10(1 - random.uniform()) })
+        ).count { $0.opensIncident }
+        #expect(opened > rows / 1_000 && opened < rows / 250, "\(opened), from \(fire)")
+    }
+
+    @Test func `a burst raises the score of a budget, and rest lowers it to its floor`() {
+        let policy = IncidentPolicy(fireScore: 3, rowsPerAlert: 100)
+        var machine = IncidentMachine(policy: policy)
+        let burst: [Double?] = (0..<10).flatMap { _ -> [Double?] in [90, 90, 0, 0, 0] }
+        _ = machine.advance(through: Self.observations(burst))
+        #expect(machine.fireScore > 20)
+        _ = machine.advance(through: Self.observations([Double?](repeating: 0, count: 5_000)))
+        #expect(machine.fireScore == 2)
+        var fixed = IncidentMachine(policy: IncidentPolicy(fireScore: 3))
+        _ = fixed.advance(through: Self.observations(burst))
+        #expect(fixed.fireScore == 3)
+    }
+
     @Test func `opened and resolved alternate, whatever the scores`() {
         var random = RandomStream(seed: 12)
         var machine = IncidentMachine(policy: IncidentPolicy(fireScore: 3, hits: 1, window: 1))

@@ -5,7 +5,8 @@ import Tensors
 package enum BenchmarkDetector: String, Sendable, CaseIterable {
     /// The detector without a model, `StreamingDetector`.
     case streaming
-    /// The score of the service: tail probability of the one-step residual of a ridge forecaster.
+    /// The score of the service: tail probability of the residuals of a ridge forecaster, one row and 24
+    /// rows ahead.
     case residual = "forecast-residual"
     /// What the service would alert with: the same scores through the incident machine, with the
     /// threshold that a watch chooses.
@@ -23,7 +24,7 @@ package enum BenchmarkDetector: String, Sendable, CaseIterable {
     private static let lag = 24
     private static let horizon = 25
 
-    /// Scores by the tail probability of one-step residuals of a model that is fitted on the first
+    /// Scores by the tail probability of the residuals of a model that is fitted on the first
     /// rows and then fixed.
     ///
     /// - Parameters:
@@ -39,7 +40,7 @@ package enum BenchmarkDetector: String, Sendable, CaseIterable {
         guard let pipeline = pipeline(series, learned: learned),
             let scored = score(series, learned..<values.count, pipeline)
         else { return [Double](repeating: 0, count: values.count) }
-        return [Double](repeating: 0, count: learned) + scored.map { $0.score ?? 0 }
+        return [Double](repeating: 0, count: learned) + scored.map { $0.evidence?.score ?? 0 }
     }
 
     /// What a watch makes of the same scores: the budget and the rows that the model was calibrated
@@ -63,13 +64,13 @@ package enum BenchmarkDetector: String, Sendable, CaseIterable {
                 series, (learned - pipeline.report.split.validation)..<learned, pipeline),
             let scored = score(series, learned..<values.count, pipeline)
         else { return .init(ranking: ranking, alerts: alerts) }
-        let plain = IncidentPolicy(fireScore: budget.fireScore(rate: rate, hits: 2, window: 3))
-        let fire = budget.fireScore(tuning: plain, on: known, rate: rate)
-        var machine = IncidentMachine(policy: plain.firing(at: fire))
+        var machine = IncidentMachine(policy: budget.policy(on: known, rate: rate))
         for (place, one) in scored.enumerated() {
             ranking[learned + place] = one.evidence?.score ?? 0
-            if case .opened(let incident) = machine.advance(one) {
+            switch machine.advance(one) {
+            case .opened(let incident), .shifted(let incident):
                 alerts[learned + place] = incident.peak.score
+            case .updated, .resolved, nil: break
             }
         }
         return .init(ranking: ranking, alerts: alerts)
