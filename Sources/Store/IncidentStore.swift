@@ -132,7 +132,7 @@ package enum IncidentStore {
     }
 
     /// Nobody is told of an incident while its series is silenced.
-    private static func tell(
+    static func tell(
         _ type: String, of id: Int64, in db: borrowing Session
     ) throws {
         try db.run("SELECT systole.tell_incident(\(type), \(id))")
