@@ -38,6 +38,12 @@ package struct DetectAnomalies: JobHandler {
         guard let watch = try WatchStore.lock(work.watch.series, in: db),
             watch.scoredUntil == work.watch.scoredUntil
         else { throw ScoringOvertaken() }
+        // An incident of a group may have taken the number meanwhile.
+        if result.changes.contains(where: \.isOpening),
+            try IncidentStore.lastSequence(work.watch.series, in: db) != work.sequence
+        {
+            throw ScoringOvertaken()
+        }
         if let batch = result.batch(of: work) {
             try ScoreStore.write(batch, run: JobRun(lease), in: db)
         }
@@ -60,7 +66,7 @@ struct WatchMemory: Codable, Sendable {
     var model: Int64
     var machine: IncidentMachine
     var scoring: ScoringState
-    /// Number of the newest incident of the series.
+    /// Number of the newest incident that the machine opened.
     var sequence: Int64
 }
 
@@ -116,7 +122,9 @@ struct ScoringWork: Sendable {
         if watch.scoredUntil != nil {
             for score in scores {
                 guard let transition = memory.machine.advance(score) else { continue }
-                if case .opened = transition { memory.sequence += 1 }
+                if case .opened = transition {
+                    memory.sequence = max(memory.sequence, sequence) + 1
+                }
                 changes.append(
                     IncidentChange(
                         transition: transition, at: score.at, sequence: memory.sequence,
@@ -180,6 +188,10 @@ struct IncidentChange: Sendable {
     let at: Timestamp
     let sequence: Int64
     let threshold: Double
+
+    var isOpening: Bool {
+        if case .opened = transition { true } else { false }
+    }
 
     /// Writes the transition; `IncidentStore` appends its event.
     func store(of work: ScoringWork, in db: borrowing Session) throws {

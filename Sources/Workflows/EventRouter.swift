@@ -6,7 +6,7 @@ import ServiceLifecycle
 import Store
 
 /// Turns events into jobs: new observations of a watched series, or a new model for one, are
-/// scored.
+/// scored, and so are the groups that it is in.
 ///
 /// Any number may run: the cursor in the database gives each event to one of them.
 package struct EventRouter: Service {
@@ -60,6 +60,8 @@ package struct EventRouter: Service {
             }
             try enqueueScoring(of: series.id, in: db)
         }
+        let extended = Set(events.filter { $0.type == "series.extended" }.map(\.subject))
+        try GroupWatchStore.enqueueScoring(ofGroupsWith: extended.sorted(), in: db)
         return events.count == batch
     }
 
