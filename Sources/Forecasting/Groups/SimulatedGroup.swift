@@ -13,7 +13,7 @@ package struct SimulatedGroup: Sendable {
         case stuck
         /// It no longer follows the others, but lies where it always lay.
         case detached
-        /// Its noise is five times as large.
+        /// A deviation of noise is added.
         case noisy
     }
 
