@@ -194,6 +194,14 @@ COMMENT ON FUNCTION systole.anomaly_score IS
 
 -- Incidents ----------------------------------------------------------------------------------------
 
+CREATE FUNCTION systole.next_incident_seq(of_series bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+    -- One at a time. Not by the row of the series, which an import may hold for long.
+    PERFORM pg_advisory_xact_lock(hashtextextended('systole incidents of ' || of_series, 0));
+    RETURN (SELECT coalesce(max(i.seq), 0) + 1 FROM systole.incident i WHERE i.series_id = of_series);
+END $$;
+COMMENT ON FUNCTION systole.next_incident_seq IS 'The next number of an incident of a series, kept for this transaction.';
+
 CREATE FUNCTION systole.open_incident(
     of_series bigint, kind text, opened_at timestamptz, peak_at timestamptz, peak_score double precision,
     threshold double precision, model_id bigint, observed double precision DEFAULT NULL,
@@ -203,13 +211,10 @@ RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     id bigint;
 BEGIN
-    -- One at a time numbers the incidents of a series.
-    PERFORM FROM systole.series s WHERE s.series_id = of_series FOR NO KEY UPDATE;
     INSERT INTO systole.incident AS i (series_id, seq, kind, opened_at, peak_at, peak_score, observed, expected, p_value,
         threshold, model_id)
-    SELECT of_series, coalesce(max(o.seq), 0) + 1, kind, opened_at, peak_at, peak_score, observed, expected, p_value,
-        threshold, model_id
-    FROM systole.incident o WHERE o.series_id = of_series
+    VALUES (of_series, systole.next_incident_seq(of_series), kind, opened_at, peak_at, peak_score, observed, expected, p_value,
+        threshold, model_id)
     RETURNING i.incident_id INTO id;
     PERFORM systole.tell_incident('anomaly.opened', id);
     RETURN id;
@@ -372,7 +377,7 @@ DELETE FROM systole.outbox_cursor WHERE consumer = 'workflows';
 INSERT INTO systole.privilege (role, object, rights) VALUES
     ('systole_worker', 'watch_news', 'SELECT, INSERT, DELETE'),
     ('systole_worker', 'route_news', 'EXECUTE'), ('systole_worker', 'score_promoted', 'EXECUTE'),
-    ('systole_worker', 'open_incident', 'EXECUTE'), ('systole_worker', 'close_incident', 'EXECUTE'),
+    ('systole_worker', 'open_incident', 'EXECUTE'), ('systole_worker', 'next_incident_seq', 'EXECUTE'), ('systole_worker', 'close_incident', 'EXECUTE'),
     ('systole_worker', 'open_no_data', 'EXECUTE'), ('systole_worker', 'tell_coverage', 'EXECUTE'),
     ('systole_reader', 'coverage_alarms', 'SELECT'), ('systole_api', 'coverage_alarms', 'SELECT');
 SELECT systole.apply_privileges();

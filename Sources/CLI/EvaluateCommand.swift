@@ -10,7 +10,7 @@ struct EvaluateCommand: ParsableCommand {
         abstract: "Measures how good the models are on published sets of data.",
         subcommands: [
             EvaluateForecastsCommand.self, EvaluateIntervalsCommand.self,
-            EvaluateAnomaliesCommand.self,
+            EvaluateAnomaliesCommand.self, EvaluateGroupsCommand.self,
         ])
 }
 

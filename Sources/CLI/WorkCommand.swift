@@ -133,6 +133,7 @@ struct WorkerProcess {
         if roles.contains(.forecast) {
             handlers.append(IssueForecast(pool: pool, environment: fitting))
             handlers.append(DetectAnomalies(pool: pool))
+            handlers.append(ScoreGroup(pool: pool, environment: fitting))
         }
         if roles.contains(.classify) {
             let shipped = try ClassifierFile.shippedPath.map { try ClassifierFile.load($0) }

@@ -18,6 +18,7 @@ package final class StackVAEPass<S: Scalar> {
     private let mixer: Panel  // λ·adjacency + (1 − λ)·1
     private let slopes: Panel  // of the adjacency
     private let x: Panel  // [window, channels · batch]
+    private let presence: Panel  // [window, channels · batch], 0 where a value is missing, else 1
     private let hidden: [Panel]  // before and behind each rectifier of the encoder
     private let mixed: Panel
     private let mean: Panel  // [latent, channels · batch]
@@ -41,6 +42,7 @@ package final class StackVAEPass<S: Scalar> {
         mixer = layout.reserve(c.channels, c.channels)
         slopes = layout.reserve(c.channels, c.channels)
         x = layout.reserve(c.window, columns)
+        presence = layout.reserve(c.window, columns)
         hidden = (0..<4).map { _ in layout.reserve(c.hidden, columns) }
         mixed = layout.reserve(c.hidden, columns)
         mean = layout.reserve(c.latent, columns)
@@ -72,13 +74,25 @@ package final class StackVAEPass<S: Scalar> {
         self.trace = trace
     }
 
-    /// windows `[window, channels, batch]`, scaled.
-    package func load(_ windows: [S]) { work.load(x, from: windows) }
+    /// Takes the next batch.
+    ///
+    /// - Parameters:
+    ///   - windows: `[window, channels, batch]`, scaled; 0 where a value is missing.
+    ///   - presence: Of the same shape, 0 where a value is missing and 1 elsewhere; nil where none is.
+    package func load(_ windows: [S], presence: [S]? = nil) {
+        work.load(x, from: windows)
+        if let presence {
+            work.load(self.presence, from: presence)
+        } else {
+            work.fill(self.presence, with: 1)
+        }
+    }
 
     /// The loss of the loaded batch, with its gradient.
     ///
     /// Per window the sum of squared errors, the divergence of the latent distribution from the
-    /// standard normal one, and the sum of squared errors of the graph alone.
+    /// standard normal one, and the sum of squared errors of the graph alone. A missing value is
+    /// nobody's error.
     ///
     /// - Parameters:
     ///   - noise: Standard normal, `[latent, channels, batch]`.
@@ -94,6 +108,7 @@ package final class StackVAEPass<S: Scalar> {
         let scale = 2 / S(batch)
         work.copy(output, to: residual)
         work.add(x, to: residual, times: -1)
+        work.multiplyElements(residual, presence, into: residual)
         let error = work.dot(residual, residual)
         work.combine(scale, residual, 0, residual)
         backward(noise)
@@ -109,12 +124,19 @@ package final class StackVAEPass<S: Scalar> {
     ///
     /// - Returns: `[channels, batch]`.
     package func errors() -> [S] {
+        let made = expected()
+        let seen = work.values(x.row(network.configuration.window - 1))
+        return zip(seen, made).map { ($0 - $1) * ($0 - $1) }
+    }
+
+    /// What the last row of every loaded window is made as, without noise.
+    ///
+    /// - Returns: `[channels, batch]`, scaled.
+    package func expected() -> [S] {
         encode()
         work.copy(mean, to: z)
         decode()
-        let last = network.configuration.window - 1
-        let (seen, made) = (work.values(x.row(last)), work.values(output.row(last)))
-        return zip(seen, made).map { ($0 - $1) * ($0 - $1) }
+        return work.values(output.row(network.configuration.window - 1))
     }
 
     private func encode() {
@@ -216,6 +238,8 @@ package final class StackVAEPass<S: Scalar> {
             let rest = residual.row(row).reshaped(channels, batch)
             work.copy(seen, to: rest)
             work.multiply(adjacency, seen, into: rest, alpha: -1, beta: 1)
+            work.multiplyElements(
+                rest, presence.row(row).reshaped(channels, batch), into: rest)
             error += work.dot(rest, rest)
             work.multiply(
                 rest, seen, into: slopes, transposeB: true, alpha: -2 / S(batch), beta: 1)

@@ -132,4 +132,11 @@ package enum IncidentStore {
             """)
         return Set(try rows.allInt64s("series_id").map { SeriesID($0) })
     }
+
+    /// Nobody is told of an incident while its series is silenced.
+    static func tell(
+        _ type: String, of id: Int64, in db: borrowing Session
+    ) throws {
+        try db.run("SELECT systole.tell_incident(\(type), \(id))")
+    }
 }

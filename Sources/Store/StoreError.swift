@@ -29,6 +29,8 @@ package enum StoreError: Error, Equatable, Sendable {
     /// This job has issued its forecast of this series already.
     case forecastExists(series: SeriesID, job: Int64)
     case watchUnknown(SeriesID)
+    /// The weights of a group's detector no longer match their digest; they must not be used.
+    case detectorDamaged(Int64)
     case sourceExists(name: String)
     case unknownSource(name: String)
     /// The run of a job was replaced; nothing that it still writes is kept.
@@ -73,6 +75,7 @@ extension StoreError: CustomStringConvertible {
         case .forecastExists(let series, let job):
             "job \(job) has issued its forecast of series \(series) already"
         case .watchUnknown(let id): "series \(id) is not watched"
+        case .detectorDamaged(let id): "the weights of detector \(id) do not match their digest"
         case .sourceExists(let name): "there is a source \"\(name)\" already"
         case .unknownSource(let name): "there is no source \"\(name)\""
         case .leaseLost(let job, let lease): "run \(lease) of job \(job) was replaced"

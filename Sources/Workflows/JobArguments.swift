@@ -1,6 +1,7 @@
 import Foundation
 import Jobs
 import Series
+import Store
 
 /// The arguments of our jobs, as their JSON spells them.
 enum JobArguments {
@@ -97,6 +98,16 @@ enum JobArguments {
         }
     }
 
+    /// `{"group_id": 7}`
+    struct ScoreGroup: Decodable {
+        let groupID: GroupID
+
+        init(from decoder: any Decoder) throws {
+            let values = try decoder.container(keyedBy: Key.self)
+            groupID = GroupID(try values.decode(Int64.self, forKey: .groupID))
+        }
+    }
+
     /// `{"recordings": [1, 2], "classifier_id": 3}`
     struct Classify: Decodable {
         /// The most recordings of one job.
@@ -122,6 +133,7 @@ enum JobArguments {
     fileprivate enum Key: String, CodingKey {
         case seriesID = "series_id"
         case seriesIDs = "series_ids"
+        case groupID = "group_id"
         case horizonMicroseconds = "horizon_us"
         case classifierID = "classifier_id"
         case asOf = "as_of"

@@ -37,6 +37,31 @@ import Testing
         }
     }
 
+    @Test func `a missing value is nobody's error, and the gradient knows`() {
+        let network = StackVAE(Self.configuration)
+        var random = RandomStream(seed: 5)
+        var parameters: Parameters<Double> = network.begin(&random)
+        let noise = Self.normals(3 * 4 * 2, seed: 7)
+        var windows = Self.normals(6 * 4 * 2, seed: 6)
+        let presence = windows.indices.map { $0 % 5 == 0 ? 0.0 : 1 }
+        for place in windows.indices where presence[place] == 0 { windows[place] = 0 }
+        let pass = StackVAEPass<Double>(network, batch: 2)
+        pass.load(windows, presence: presence)
+        var gradient = Parameters<Double>(zeros: network.layout)
+        pass.prepare(parameters)
+        let loss = pass.step(noise: noise, gradient: &gradient)
+        var unused = gradient
+        let error = gradientError(at: parameters.values, gradient: gradient.values) { point in
+            parameters.values = point
+            pass.prepare(parameters)
+            return pass.step(noise: noise, gradient: &unused)
+        }
+        #expect(error < 1e-7)
+        // As zeros that were seen, they would be.
+        pass.load(windows)
+        #expect(pass.step(noise: noise, gradient: &unused) > loss)
+    }
+
     @Test func `without neighbours a channel's error depends on that channel alone`() {
         let configuration = StackVAEConfiguration(
             channels: 4, window: 6, hidden: 7, latent: 3, embedding: 5, neighbours: 2, mixing: 0)

@@ -51,7 +51,8 @@ import Testing
         "anomaly_score", "watch", "unwatch", "train", "promote_model", "waveform", "set_step",
         "classify_recordings", "promote_classifier", "label_anomaly",
         "rollback_model", "schedule_forecasts", "request_forecasts", "share_model", "label_series",
-        "ensure_partitions", "merge_late_observations",
+        "ensure_partitions", "merge_late_observations", "create_group", "refresh_group",
+        "drop_group", "watch_group", "unwatch_group", "group_score", "group_scores",
     ]
 
     /// What users are promised that they can write; the names of columns and arguments are part of it.
@@ -75,6 +76,16 @@ import Testing
         "SELECT * FROM systole.models", "SELECT systole.promote_model(42)",
         "SELECT * FROM systole.jobs", "SELECT * FROM systole.schedules",
         "SELECT * FROM systole.next_fires('s', 5)",
+        "SELECT systole.create_group('plant', labels => '{\"plant\": \"a\"}')",
+        "SELECT systole.create_group('plant', series => '{plant.a,plant.b}')",
+        "SELECT joined, gone FROM systole.refresh_group('plant')",
+        "SELECT systole.drop_group('plant')",
+        "SELECT name, members, series, labels, step, created_at FROM systole.groups",
+        "SELECT systole.watch_group('plant', alerts_per_week => 2, share => 0.8, lateness => '1 day')",
+        "SELECT systole.unwatch_group('plant')",
+        "SELECT name, alerts_per_week, threshold, scored_until, note FROM systole.group_watches",
+        "SELECT at, series, contribution, score FROM systole.group_score('plant', since => now() - interval '1 day')",
+        "SELECT at, score, p_value, series, contribution FROM systole.group_scores('plant')",
     ]
 
     /// EXPLAIN resolves every name and asks for every right, and does nothing.
