@@ -76,7 +76,8 @@ import Testing
         let scaling = SensorScaling([
             SensorSequence(name: "b", inputs: [[0, 2]], targets: [[0, 2], [5, 5]], ratio: 1)
         ])
-        #expect(scaling.targetOffsets == [1, 5] && scaling.targetScales == [Float(2).squareRoot(), 1])
+        #expect(
+            scaling.targetOffsets == [1, 5] && scaling.targetScales == [Float(2).squareRoot(), 1])
         let errors = SensorErrors([[4, 4, 7, 3]], of: [sequence], scaling)
         // Errors: 3 and 4 in the first row, unknown and 3 in the second.
         #expect(errors.count == 3 && errors.euclid == 5)
