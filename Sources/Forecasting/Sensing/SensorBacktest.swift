@@ -24,7 +24,8 @@ package struct SensorBacktest: Sendable {
         package let parameters: Int
         package let epochs: Int
         package let bestEpoch: Int
-        package let validationMSE: Double
+        /// Of scaled targets; nil for what is not trained.
+        package let validationMSE: Double?
         package let test: SensorErrors
         package let seconds: Double
     }
@@ -84,7 +85,7 @@ package struct SensorBacktest: Sendable {
                         method: method.rawValue, seed: seed,
                         parameters: model.parameters.values.count, epochs: model.epochs,
                         bestEpoch: model.bestEpoch,
-                        validationMSE: model.validationErrors.min() ?? .nan,
+                        validationMSE: model.validationErrors.min(),
                         test: SensorErrors(predictions, of: set.test, model.scaling),
                         seconds: model.seconds))
                 finished(results[results.count - 1])
@@ -100,7 +101,7 @@ package struct SensorBacktest: Sendable {
         }
         return Result(
             method: Method.mean.rawValue, seed: 0, parameters: 0, epochs: 0, bestEpoch: 0,
-            validationMSE: .nan, test: SensorErrors(predictions, of: set.test, scaling),
+            validationMSE: nil, test: SensorErrors(predictions, of: set.test, scaling),
             seconds: 0)
     }
 
