@@ -154,7 +154,8 @@ let package = Package(
         tests(of: "Models", with: "Tensors", "Learning", "AllocationCount", fixtures: true),
         tests(of: "Signals", with: "Series", "Tensors", fixtures: true),
         tests(
-            of: "Forecasting", with: "Series", "Tensors", "Learning", "Models", fixtures: true),
+            of: "Forecasting", with: "Series", "Tensors", "Learning", "Models", "Signals",
+            fixtures: true),
         tests(
             of: "Classification", with: "Series", "Tensors", "Signals", "Learning", "Models",
             "ClassifierFixture", fixtures: true),

@@ -2,7 +2,7 @@
 enum Catalogue {
     static let all: [Benchmark] =
         SGEMM.benchmarks + FFTConvolution.benchmarks + SelectiveScan.benchmarks
-        + ECGMambaSubjects.benchmarks + [
+        + ECGMambaSubjects.benchmarks + HiSSSubjects.benchmarks + [
             SpaceTimeTrainStep.benchmark, SpaceTimeForecast.benchmark, ForecastBatch.benchmark,
             CSVRead.benchmark,
             WFDBRead.benchmark, WFDBRead.physical, EDFRead.benchmark, EDFRead.physical,

@@ -453,6 +453,8 @@ static void CK(preprocess_backward)(size_t length, const REAL *dy, size_t stride
 #include "rows.h"
 #include "scan.h"
 #include "direction.h"
+#include "diagonal.h"
+#include "sequence.h"
 #if !CK_IS_FLOAT
 #include "samples.h"
 #endif

@@ -259,3 +259,59 @@
       (size_t rows, size_t n, const REAL *x, const REAL *mean, const REAL *dy, const REAL          \
       *scale, const REAL *slope, const REAL *offset, REAL *dx),                                    \
       (rows, n, x, mean, dy, scale, slope, offset, dx))
+
+#define CK_SEQUENCE_FUNCTIONS(F, REAL)                                                             \
+    F(diagonal_taps, (size_t length, size_t n, size_t pairs, double factor, const REAL             \
+      *log_dt, const REAL *log_re, const REAL *im, const REAL *c, const REAL *d, REAL              \
+      *taps), (length, n, pairs, factor, log_dt, log_re, im, c, d, taps))                          \
+    F(diagonal_factors, (size_t n, size_t pairs, double factor, const REAL *log_dt, const          \
+      REAL *log_re, const REAL *im, const REAL *c, const REAL *d, REAL *w, REAL *weights,          \
+      REAL *skip), (n, pairs, factor, log_dt, log_re, im, c, d, w, weights, skip))                 \
+    F(diagonal_taps_backward, (size_t length, size_t n, size_t pairs, double factor, const         \
+      REAL *log_dt, const REAL *log_re, const REAL *im, const REAL *c, const REAL *dtaps,          \
+      REAL *dlog_dt, REAL *dlog_re, REAL *dim, REAL *dc, REAL *dd), (length, n, pairs,             \
+      factor, log_dt, log_re, im, c, dtaps, dlog_dt, dlog_re, dim, dc, dd))                        \
+    F(diagonal_sums_backward, (size_t n, size_t pairs, double factor, const REAL *log_dt,          \
+      const REAL *log_re, const REAL *im, const REAL *c, const REAL *sums, const REAL              \
+      *dskip, REAL *dlog_dt, REAL *dlog_re, REAL *dim, REAL *dc, REAL *dd), (n, pairs,             \
+      factor, log_dt, log_re, im, c, sums, dskip, dlog_dt, dlog_re, dim, dc, dd))                  \
+    F(taps_convolve, (size_t pieces, size_t length, size_t n, const REAL *k, const REAL *x,        \
+      ptrdiff_t step_x, REAL *y, ptrdiff_t step_y, int reversed), (pieces, length, n, k, x,        \
+      step_x, y, step_y, reversed))                                                                \
+    F(taps_slopes, (size_t pieces, size_t length, size_t n, const REAL *x, ptrdiff_t step_x,       \
+      const REAL *dy, ptrdiff_t step_y, REAL *dk), (pieces, length, n, x, step_x, dy,              \
+      step_y, dk))                                                                                 \
+    F(taps_last, (size_t pieces, size_t length, size_t n, const REAL *k, const REAL *x,            \
+      ptrdiff_t step_x, REAL *y, ptrdiff_t step_y), (pieces, length, n, k, x, step_x, y,           \
+      step_y))                                                                                     \
+    F(taps_last_backward, (size_t pieces, size_t length, size_t n, const REAL *k, const REAL       \
+      *x, ptrdiff_t step_x, const REAL *dy, ptrdiff_t step_y, REAL *dx, ptrdiff_t step_dx,         \
+      REAL *dk), (pieces, length, n, k, x, step_x, dy, step_y, dx, step_dx, dk))                   \
+    F(diagonal_scan, (size_t length, size_t n, size_t pairs, const REAL *w, const REAL *c,         \
+      const REAL *skip, const REAL *u, ptrdiff_t step_u, REAL *y, ptrdiff_t step_y, REAL           \
+      *state), (length, n, pairs, w, c, skip, u, step_u, y, step_y, state))                        \
+    F(diagonal_slopes, (size_t length, size_t n, size_t pairs, const REAL *w, const REAL *u,       \
+      ptrdiff_t step_u, const REAL *dy, ptrdiff_t step_y, REAL *sums), (length, n, pairs, w,       \
+      u, step_u, dy, step_y, sums))                                                                \
+    F(deltas, (size_t rows, size_t n, const REAL *x, ptrdiff_t step_x, const REAL *before,         \
+      REAL *y, ptrdiff_t step_y), (rows, n, x, step_x, before, y, step_y))                         \
+    F(layer_norm, (size_t rows, size_t n, const REAL *x, ptrdiff_t step_x, const REAL *gain,       \
+      const REAL *bias, REAL epsilon, REAL *y, ptrdiff_t step_y, REAL *statistics), (rows,         \
+      n, x, step_x, gain, bias, epsilon, y, step_y, statistics))                                   \
+    F(layer_norm_backward, (size_t rows, size_t n, const REAL *x, ptrdiff_t step_x, const          \
+      REAL *gain, const REAL *statistics, const REAL *dy, ptrdiff_t step_dy, REAL *dx,             \
+      ptrdiff_t step_dx, REAL *dgain, REAL *dbias, int add), (rows, n, x, step_x, gain,            \
+      statistics, dy, step_dy, dx, step_dx, dgain, dbias, add))                                    \
+    F(glu, (size_t rows, size_t n, REAL *m, const REAL *bias, const REAL *r, ptrdiff_t             \
+      step_r, REAL *y, ptrdiff_t step_y, ck_dropout drop), (rows, n, m, bias, r, step_r, y,        \
+      step_y, drop))                                                                               \
+    F(glu_backward, (size_t rows, size_t n, const REAL *m, const REAL *dy, ptrdiff_t               \
+      step_dy, REAL *dm, ck_dropout drop), (rows, n, m, dy, step_dy, dm, drop))                    \
+    F(lstm_cell, (size_t rows, size_t n, REAL *gates, ptrdiff_t step_g, const REAL *bias,          \
+      const REAL *before, ptrdiff_t step_before, REAL *c, ptrdiff_t step_c, REAL *h,               \
+      ptrdiff_t step_h), (rows, n, gates, step_g, bias, before, step_before, c, step_c, h,         \
+      step_h))                                                                                     \
+    F(lstm_cell_backward, (size_t rows, size_t n, const REAL *gates, ptrdiff_t step_g, const       \
+      REAL *before, ptrdiff_t step_before, const REAL *c, ptrdiff_t step_c, const REAL *dh,        \
+      ptrdiff_t step_dh, REAL *dc, REAL *dgates, ptrdiff_t step_dg), (rows, n, gates,              \
+      step_g, before, step_before, c, step_c, dh, step_dh, dc, dgates, step_dg))

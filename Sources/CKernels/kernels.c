@@ -186,6 +186,8 @@ CK_POINTWISE_FUNCTIONS(FORWARD_F32, float)
 CK_POINTWISE_FUNCTIONS(FORWARD_F64, double)
 CK_ROW_FUNCTIONS(FORWARD_F32, float)
 CK_ROW_FUNCTIONS(FORWARD_F64, double)
+CK_SEQUENCE_FUNCTIONS(FORWARD_F32, float)
+CK_SEQUENCE_FUNCTIONS(FORWARD_F64, double)
 FORWARD_F64(physical,
             (size_t n, const int32_t *x, int32_t missing, double baseline, double gain, double *y),
             (n, x, missing, baseline, gain, y))

@@ -55,6 +55,19 @@ INSIDE void CK(product_strip)(const int N, ptrdiff_t rows, ptrdiff_t inner, cons
 #undef PRODUCT
 }
 
+// One row by N registers of columns: so many sums that none waits for the one before.
+INSIDE void CK(product_row)(const int N, ptrdiff_t inner, const REAL *a, ptrdiff_t step_a,
+                            const REAL *b, ptrdiff_t step_b, REAL *c, int add) {
+    FREELY
+    CK(lanes) sum[8];
+    UNROLLED for (int n = 0; n < N; n++)
+        sum[n] = add ? READ(c + n * (ptrdiff_t)LANES) : (CK(lanes)){0};
+    for (ptrdiff_t k = 0; k < inner; k++, a += step_a, b += step_b) {
+        UNROLLED for (int n = 0; n < N; n++) sum[n] += *a * READ(b + n * (ptrdiff_t)LANES);
+    }
+    UNROLLED for (int n = 0; n < N; n++) AT(c + n * (ptrdiff_t)LANES) = sum[n];
+}
+
 // Columns of b that are copied side by side at once, where they do not fill a register.
 #define SLICE 64
 
@@ -64,6 +77,10 @@ static void CK(product)(size_t rows, size_t columns, size_t inner, const REAL *a
     const ptrdiff_t m = (ptrdiff_t)rows, k = (ptrdiff_t)inner, n = (ptrdiff_t)columns;
     const ptrdiff_t lanes = (ptrdiff_t)LANES;
     ptrdiff_t j = 0;
+    for (; m == 1 && j + 8 * lanes <= n; j += 8 * lanes)
+        CK(product_row)(8, k, a, step_a, b + j, step_b, c + j, add);
+    for (; m == 1 && j + 4 * lanes <= n; j += 4 * lanes)
+        CK(product_row)(4, k, a, step_a, b + j, step_b, c + j, add);
     for (; j + 2 * lanes <= n; j += 2 * lanes)
         CK(product_strip)(2, m, k, a, row_a, step_a, b + j, step_b, c + j, step_c, add);
     for (; j + lanes <= n; j += lanes)

@@ -8,7 +8,7 @@ import Series
 struct BacktestCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "backtest",
-        abstract: "Measures forecast errors over all test windows of a CSV column.",
+        abstract: "Measures errors over all test windows of a CSV column, or of a set of sensors.",
         discussion: """
             The Informer protocol: borders by file length (ETT: 12/4/4 months; else 70/10/20 %),
             z-scores by the training rows, errors in scaled units over every test window.
@@ -18,17 +18,25 @@ struct BacktestCommand: ParsableCommand {
             Example:
               systole backtest ETTh1.csv --target OT --lag 336 --horizon 96,192,336,720 \\
                   --families seasonal-naive,ets,ridge,spacetime,auto --seeds 0,1,2 --plot charts
+
+            csp: hierarchical models read slow quantities from fast sensors, beside flat models of
+            as many parameters. Subjects, trials or months are kept apart; the best epoch is chosen
+            on validation, and test is looked at once. Errors are in units of the quantities; drift
+            is what their sum comes to over a sequence.
+
+            Example:
+              systole backtest --protocol csp --set bidmc --data bidmc --seeds 0,1,2 --json
             """)
 
     @Argument(help: "The CSV file.") var file: String?
-    @Option(help: "The CSV file, in place of the argument.") var data: String?
+    @Option(help: "The CSV file, in place of the argument; of csp, the folder.") var data: String?
     @Option(
         name: [.customLong("target"), .customLong("column")],
         help: "The column; not needed where there is only one.")
     var column: String?
-    @Option(help: "informer.") var `protocol` = "informer"
+    @Option(help: "informer or csp.") var `protocol` = "informer"
     @Option(help: "Steps that a model looks back on.") var lag = 336
-    @Option(help: "Steps to forecast; several as 96,192,336,720.") var horizon: String
+    @Option(help: "Steps to forecast; several as 96,192,336,720.") var horizon: String?
     @Option(help: "Steps of one season; found in the data unless given.") var season: Int?
     @Option(
         help: "Families, separated by commas: seasonal-naive, ets, ridge, spacetime, auto.")
@@ -40,25 +48,37 @@ struct BacktestCommand: ParsableCommand {
     @Option(help: "A folder that gets one SVG per horizon; made if it is not there.")
     var plot: String?
     @OptionGroup var table: TableOptions
+    @OptionGroup var sensors: SensorBacktestOptions
 
     func validate() throws {
+        guard (1...256).contains(threads) else {
+            throw ValidationError("--threads \(threads) is outside 1 to 256")
+        }
+        if self.protocol == "csp" {
+            guard file == nil, data != nil, sensors.set != nil else {
+                throw ValidationError("--protocol csp needs --set and --data FOLDER, and no file")
+            }
+            _ = try chosenSeeds()
+            return
+        }
         guard (file == nil) != (data == nil) else {
             throw ValidationError("give one CSV file: systole backtest FILE.csv")
         }
         guard self.protocol == "informer" else {
-            throw ValidationError("--protocol \(self.protocol): accepted is informer")
+            throw ValidationError("--protocol \(self.protocol): accepted are informer and csp")
         }
         _ = try (horizons(), chosenFamilies(), chosenSeeds())
         guard (1...ForecastTask.lagMaximum).contains(lag) else {
             throw ValidationError("--lag \(lag) is outside 1 to \(ForecastTask.lagMaximum)")
         }
-        guard (1...256).contains(threads) else {
-            throw ValidationError("--threads \(threads) is outside 1 to 256")
-        }
     }
 
     func run() throws {
         let path = file ?? data ?? ""
+        guard self.protocol != "csp" else {
+            return try sensors.run(
+                folder: path, seeds: chosenSeeds(), threads: threads, json: json)
+        }
         let series = try SensorFile(path: path, options: table).series(column: column)
         let season = season ?? min(Season.inferred(for: series), lag)
         var options = FitOptions()
@@ -94,7 +114,10 @@ struct BacktestCommand: ParsableCommand {
     }
 
     private func horizons() throws -> [Int] {
-        try list(horizon, "--horizon") { text in
+        guard let horizon else {
+            throw ValidationError("--horizon is missing: the steps to forecast")
+        }
+        return try list(horizon, "--horizon") { text in
             Int(text).flatMap { (1...ForecastTask.horizonMaximum).contains($0) ? $0 : nil }
         }
     }

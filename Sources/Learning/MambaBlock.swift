@@ -70,13 +70,22 @@ package struct MambaSignals: Sendable {
     let y: Panel  // [time, inner]
     let gated: Panel  // [time, inner]
 
+    /// - Parameters:
+    ///   - layout: Gives the memory.
+    ///   - block: Whose signals.
+    ///   - time: Points in time.
+    ///   - length: Those of a piece that begins at rest; all where nil.
+    ///   - training: Whether there will be an adjoint.
     package init(
-        _ layout: inout WorkspaceLayout, _ block: MambaBlock, time: Int, training: Bool
+        _ layout: inout WorkspaceLayout, _ block: MambaBlock, time: Int, length: Int? = nil,
+        training: Bool
     ) {
         split = layout.reserve(time, 2 * block.inner)
         var directions: [DirectionSignals] = []
         for direction in block.directions where training {
-            directions.append(DirectionSignals(&layout, direction, time: time, training: true))
+            directions.append(
+                DirectionSignals(
+                    &layout, direction, time: time, length: length, training: true))
         }
         self.directions = directions
         y = layout.reserve(time, block.inner)

@@ -130,11 +130,14 @@ package struct DirectionSignals: Sendable {
     ///   - layout: Gives the memory.
     ///   - direction: Whose signals.
     ///   - time: Points in time.
+    ///   - length: Those of a piece that begins at rest; all where nil.
     ///   - training: Whether there will be an adjoint.
     package init(
-        _ layout: inout WorkspaceLayout, _ direction: SelectiveDirection, time: Int, training: Bool
+        _ layout: inout WorkspaceLayout, _ direction: SelectiveDirection, time: Int,
+        length: Int? = nil, training: Bool
     ) {
         let inner = direction.inner
+        let piece = length ?? time
         x = layout.reserve(time, inner)
         delta = layout.reserve(time, inner)
         convolved = training ? layout.reserve(time, inner) : x
@@ -143,12 +146,30 @@ package struct DirectionSignals: Sendable {
         kept =
             training
             ? layout.reserve(
-                ScanExtent.keptCount(length: time),
+                ScanExtent.keptCount(length: piece) * (piece > 0 ? time / piece : 0),
                 direction.states * ScanExtent.width(channels: inner)) : nil
     }
 }
 
 extension DirectionSignals {
+    /// The same for one of several pieces of equal length.
+    func piece(_ range: Range<Int>) -> DirectionSignals {
+        let count = ScanExtent.keptCount(length: range.count)
+        let first = range.isEmpty ? 0 : range.lowerBound / range.count * count
+        return DirectionSignals(
+            convolved: convolved.rows(range), x: x.rows(range), projected: projected.rows(range),
+            before: before.rows(range), delta: delta.rows(range),
+            kept: kept.map { $0.rows(first..<first + count) })
+    }
+
+    /// The same for the first points in time, whatever the pieces.
+    func prefix(_ rows: Int) -> DirectionSignals {
+        DirectionSignals(
+            convolved: convolved.rows(0..<rows), x: x.rows(0..<rows),
+            projected: projected.rows(0..<rows), before: before.rows(0..<rows),
+            delta: delta.rows(0..<rows), kept: kept)
+    }
+
     /// The same for some points in time.
     func rows(_ range: Range<Int>) -> DirectionSignals {
         DirectionSignals(
@@ -241,6 +262,7 @@ extension SelectiveDirection {
     ///   - adding: Whether y is added to.
     ///   - reversed: Whether time runs backwards.
     ///   - masked: Rows that leave the state alone.
+    ///   - length: Points in time of a piece that begins at rest; all where nil.
     ///   - signals: Filled.
     ///   - scratch: Of the calling thread. Its state is that behind the last point, afterwards.
     ///   - weights: What `prepare` made.
@@ -248,18 +270,27 @@ extension SelectiveDirection {
     ///   - work: The memory of all panels.
     package func forward<S>(
         _ x: Panel, into y: Panel, adding: Bool, reversed: Bool, masked: MaskedRows,
-        _ signals: DirectionSignals, _ scratch: DirectionScratch, _ weights: DirectionWeights,
-        _ p: Panel, _ work: Workspace<S>
+        length: Int? = nil, _ signals: DirectionSignals, _ scratch: DirectionScratch,
+        _ weights: DirectionWeights, _ p: Panel, _ work: Workspace<S>
     ) {
-        work.depthwise(
-            x, weights: weights.taps, bias: convolution.bias.panel(in: p), into: signals.convolved,
-            reversed: reversed)
-        work.fill(scratch.state)
+        let piece = max(1, length ?? x.rows)
+        for first in stride(from: 0, to: x.rows, by: piece) {
+            let rows = first..<first + piece
+            work.depthwise(
+                x.rows(rows), weights: weights.taps, bias: convolution.bias.panel(in: p),
+                into: signals.convolved.rows(rows), reversed: reversed)
+        }
         select(signals, weights, p, work)
         masked.clear(signals.delta, work)
-        work.scan(
-            inputs(signals), a: weights.a, d: skip.panel(in: p), into: y, adding: adding,
-            state: scratch.state, kept: signals.kept, scratch: scratch.scan, reversed: reversed)
+        for first in stride(from: 0, to: x.rows, by: piece) {
+            let rows = first..<first + piece
+            let own = signals.piece(rows)
+            work.fill(scratch.state)
+            work.scan(
+                inputs(own), a: weights.a, d: skip.panel(in: p), into: y.rows(rows),
+                adding: adding, state: scratch.state, kept: own.kept, scratch: scratch.scan,
+                reversed: reversed)
+        }
     }
 
     /// From the convolved signal to all that the scan takes.
@@ -289,6 +320,7 @@ extension SelectiveDirection {
     ///   - dx: `[time, inner]`; may have gaps.
     ///   - reversed: As in `forward`.
     ///   - masked: As in `forward`; those rows of dx mean nothing.
+    ///   - length: As in `forward`.
     ///   - signals: What `forward` filled.
     ///   - scratch: Of the calling thread.
     ///   - weights: What `prepare` made.
@@ -298,8 +330,33 @@ extension SelectiveDirection {
     ///   - work: The memory of all panels.
     package func backward<S>(
         _ dy: Panel, x: Panel, into dx: Panel, reversed: Bool, masked: MaskedRows,
-        _ signals: DirectionSignals, _ scratch: DirectionScratch, _ weights: DirectionWeights,
-        slopes: DirectionWeights, _ p: Panel, gradient: Panel, _ work: Workspace<S>
+        length: Int? = nil, _ signals: DirectionSignals, _ scratch: DirectionScratch,
+        _ weights: DirectionWeights, slopes: DirectionWeights, _ p: Panel, gradient: Panel,
+        _ work: Workspace<S>
+    ) {
+        let piece = max(1, length ?? x.rows)
+        for first in stride(from: 0, to: x.rows, by: piece) {
+            let rows = first..<first + piece
+            scanBackward(
+                dy.rows(rows), reversed, signals.piece(rows), scratch.rows(rows), weights, slopes,
+                p, gradient, work)
+        }
+        masked.clear(scratch.ddelta, work)
+        selectBackward(signals, scratch, slopes, p, gradient, work)
+        for first in stride(from: 0, to: x.rows, by: piece) {
+            let rows = first..<first + piece
+            work.depthwiseBackward(
+                x.rows(rows), weights: weights.taps, dy: scratch.dx.rows(rows),
+                into: dx.rows(rows), dweights: slopes.taps,
+                dbias: convolution.bias.panel(in: gradient), reversed: reversed)
+        }
+    }
+
+    /// The adjoint of the scan of one piece.
+    private func scanBackward<S>(
+        _ dy: Panel, _ reversed: Bool, _ signals: DirectionSignals, _ scratch: DirectionScratch,
+        _ weights: DirectionWeights, _ slopes: DirectionWeights, _ p: Panel, _ gradient: Panel,
+        _ work: Workspace<S>
     ) {
         guard let kept = signals.kept else {
             preconditionFailure("SelectiveDirection: made without training")
@@ -313,11 +370,6 @@ extension SelectiveDirection {
                 c: dprojected.columns(rank + states..<rank + 2 * states)),
             da: slopes.a, dd: skip.panel(in: gradient), dstate: scratch.state,
             scratch: scratch.scan, reversed: reversed)
-        masked.clear(scratch.ddelta, work)
-        selectBackward(signals, scratch, slopes, p, gradient, work)
-        work.depthwiseBackward(
-            x, weights: weights.taps, dy: scratch.dx, into: dx, dweights: slopes.taps,
-            dbias: convolution.bias.panel(in: gradient), reversed: reversed)
     }
 
     /// The adjoint of `select`: the gradient of the convolved signal takes the place of dx.

@@ -7,28 +7,34 @@ package struct Dropout: Sendable, Equatable {
     let key: UInt64
     /// Number of the array's first element.
     let offset: Int
-    /// Share of the elements that become 0, in 0..<1; the others are divided by `1 - probability`.
+    /// Share of the elements that become 0, in 0..<1.
     package let probability: Double
+    /// What the others are multiplied by.
+    let scale: Double
 
     /// Keeps everything.
     package static let none = Dropout(key: 0, probability: 0)
 
-    /// Traps unless `probability` lies in 0..<1.
-    package init(key: UInt64, probability: Double) {
-        self.init(key: key, offset: 0, probability: probability)
+    /// Divides what it keeps by `1 - probability`, which traps unless it lies in 0..<1, or multiplies it by
+    /// `scale` where that is given.
+    package init(key: UInt64, probability: Double, scale: Double? = nil) {
+        self.init(
+            key: key, offset: 0, probability: probability, scale: scale ?? 1 / (1 - probability))
     }
 
-    private init(key: UInt64, offset: Int, probability: Double) {
+    private init(key: UInt64, offset: Int, probability: Double, scale: Double) {
         precondition(probability >= 0 && probability < 1, "Dropout: probability \(probability)")
         precondition(offset >= 0 && offset < 1 << 32, "Dropout: element \(offset)")
         self.key = key
         self.offset = offset
         self.probability = probability
+        self.scale = scale
     }
 
     /// The same dropout for an array that starts at element `offset` of the whole.
     package func from(_ offset: Int) -> Dropout {
-        Dropout(key: key, offset: self.offset + offset, probability: probability)
+        Dropout(
+            key: key, offset: self.offset + offset, probability: probability, scale: scale)
     }
 
     var raw: ck_dropout {
@@ -36,7 +42,7 @@ package struct Dropout: Sendable, Equatable {
         raw.key = (UInt32(truncatingIfNeeded: key), UInt32(truncatingIfNeeded: key >> 32))
         raw.offset = UInt32(offset)
         raw.threshold = min(0xFFFF, UInt32((probability * 0x1p16).rounded()))
-        raw.scale = 1 / (1 - probability)
+        raw.scale = scale
         return raw
     }
 }

@@ -111,4 +111,14 @@ package struct WorkspaceLayout: Sendable {
         count += (rows * columns + 15) / 16 * 16
         return panel
     }
+
+    /// What `body` hands out, and all of it as one row: to clear it, or to add it up, as a whole.
+    package mutating func region<Parts>(
+        _ body: (inout WorkspaceLayout) -> Parts
+    ) -> (parts: Parts, whole: Panel) {
+        let start = count
+        let parts = body(&self)
+        let size = count - start
+        return (parts, Panel(offset: start, rows: 1, columns: size, stride: size))
+    }
 }

@@ -1,7 +1,7 @@
 /// The two kinds of number that the numerics compute in: `Float` for work, `Double` for statistics
 /// and for gradient checks of the very code that works in `Float`.
 package protocol Scalar: BinaryFloatingPoint, Sendable, Kernels, BlockKernels, PointwiseKernels,
-    ScanKernels, RowKernels
+    ScanKernels, RowKernels, SequenceKernels
 {
     /// `C ← α·op(A)·op(B) + β·C` for row-major matrices by OpenBLAS on one thread.
     ///

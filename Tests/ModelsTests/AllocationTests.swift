@@ -34,6 +34,40 @@ import Testing
             }
         }
     }
+
+    @Test func `a step of a hierarchical model allocates nothing, on one thread and on two`() async
+    {
+        await #expect(processExitsWith: .success) {
+            for threads in [1, 2] {
+                for c in HiSSTests.cases { countHiSSSteps(c.configuration, threads) }
+            }
+        }
+    }
+}
+
+/// The same for a step of a hierarchical model.
+private func countHiSSSteps(_ configuration: HiSSConfiguration, _ threads: Int) {
+    var random = RandomStream(seed: 1)
+    let network = HiSSNetwork(configuration)
+    var parameters: Parameters<Float> = network.begin(&random)
+    var gradient = Parameters<Float>(zeros: network.layout)
+    var optimiser = AdamW<Float>(
+        network.layout, schedule: LearningRateSchedule(peak: 1e-3, steps: 100), weightDecay: 0.01,
+        rateLimits: network.rateLimits)
+    let pass = HiSSPass<Float>(
+        network, batch: 9, length: 6, training: true, team: Team(threads: threads))
+    var batch = HiSSBatch<Float>(configuration, count: 9, length: 6)
+    for i in batch.inputs.indices { batch.inputs[i] = Float(random.normal()) }
+    var quiet = 0
+    for _ in 0..<200 where quiet < 10 {
+        let before = allocation_count()
+        pass.load(batch, sequences: 0..<9)
+        let loss = pass.step(parameters, dropoutKey: random.next(), gradient: &gradient)
+        _ = optimiser.update(&parameters, gradient)
+        quiet = allocation_count() == before ? quiet + 1 : 0
+        precondition(loss.isFinite)
+    }
+    precondition(quiet == 10, "steps of a hierarchical model allocate")
 }
 
 /// Traps unless some ten steps in a row allocate nothing: the first ones may, and so may the one in which

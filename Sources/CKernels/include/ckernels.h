@@ -33,6 +33,8 @@ typedef struct {
     double scale;
 } ck_dropout;
 
+#include "cksequence.h"
+
 /// Scratch for the convolutions, in elements, for rows of `length`.
 size_t ck_convolution_scratch(size_t length);
 
