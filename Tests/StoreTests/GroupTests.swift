@@ -201,7 +201,7 @@ import Testing
                     at: Fixture.at(1), score: 6, observed: 1, expected: 2, pValue: 1e-6)
                 _ = try IncidentStore.open(
                     NewIncident(
-                        series: members[0], sequence: 1, openedAt: Fixture.at(1), peak: first,
+                        series: members[0], openedAt: Fixture.at(1), peak: first,
                         threshold: 3, model: model), in: db)
                 // One group with each member, so that both may have an incident open on the first.
                 for name in ["g", "h"] {
