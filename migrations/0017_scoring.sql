@@ -24,7 +24,7 @@ ALTER TABLE systole.watch SET (
 COMMENT ON COLUMN systole.watch.minimum_effect IS 'The least distance of observed and expected that counts, in the unit of the series.';
 COMMENT ON COLUMN systole.watch.hits IS 'Scores above the threshold, among the last "among", that open an incident.';
 COMMENT ON COLUMN systole.watch.no_data_after IS 'How long nothing may come; NULL for what follows from the step and from how it came so far.';
-COMMENT ON COLUMN systole.watch.model_id IS 'The model that scored last, or could not.';
+COMMENT ON COLUMN systole.watch.model_id IS 'The model that scored last, could not, or was asked to.';
 COMMENT ON COLUMN systole.watch.arrived_at IS 'When observations were last scored, by the clock of the server.';
 COMMENT ON COLUMN systole.watch.arrival_gap IS 'The longest time between two arrivals of late, worn off by a tenth with each.';
 COMMENT ON COLUMN systole.watch.trouble IS 'Why the series could not be scored last; NULL where it was.';
@@ -142,16 +142,23 @@ COMMENT ON COLUMN systole.watches.no_data_after IS 'How long nothing may come; N
 COMMENT ON COLUMN systole.watches.arrived_at IS 'When observations were last scored, by the clock of the server.';
 COMMENT ON COLUMN systole.watches.trouble IS 'Why the series could not be scored last; NULL where it was.';
 
+-- Serves score_promoted(), which looks for series that nothing has scored yet.
+CREATE INDEX watch_unscored ON systole.watch (series_id) WHERE scored_until IS NULL AND paused_at IS NULL;
+
 CREATE FUNCTION systole.score_promoted(n integer DEFAULT 1000) RETURNS integer LANGUAGE sql AS $$
-    SELECT count(systole.enqueue('score', jsonb_build_object('series_id', due.series_id),
-        unique_key => format('score %s', due.series_id)))::integer
-    FROM (
-        SELECT w.series_id FROM systole.watch w
+    WITH due AS (
+        SELECT w.series_id, m.model_id FROM systole.watch w
         JOIN systole.model m ON m.series_id = w.series_id AND m.stage = 'live'
-        WHERE w.paused_at IS NULL AND w.model_id IS DISTINCT FROM m.model_id LIMIT n) due
+        WHERE w.scored_until IS NULL AND w.paused_at IS NULL AND w.model_id IS DISTINCT FROM m.model_id LIMIT n),
+    asked AS (
+        -- Once for each model, whatever becomes of it.
+        UPDATE systole.watch w SET model_id = due.model_id FROM due WHERE w.series_id = due.series_id RETURNING w.series_id)
+    SELECT count(systole.enqueue('score', jsonb_build_object('series_id', asked.series_id),
+        unique_key => format('score %s', asked.series_id)))::integer
+    FROM asked
 $$;
 COMMENT ON FUNCTION systole.score_promoted IS
-    'Adds jobs for watched series whose live model has scored nothing yet; returns how many. The leader calls it.';
+    'Adds jobs for watched series that were never scored and have got a model; returns how many. The leader calls it.';
 
 -- Scores -------------------------------------------------------------------------------------------
 

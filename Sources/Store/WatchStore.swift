@@ -146,18 +146,19 @@ package enum WatchStore {
     /// Notes why series could not be scored, until they are.
     ///
     /// - Parameters:
-    ///   - troubles: One sentence each, without sample values, and the model that could not.
+    ///   - troubles: One sentence each, without sample values, and the model that could not; nil where
+    ///     none was reached.
     ///   - db: A transaction.
     /// - Throws: What the database refuses.
     package static func note(
-        _ troubles: [(series: SeriesID, model: ModelID, reason: String)], in db: borrowing Session
+        _ troubles: [(series: SeriesID, model: ModelID?, reason: String)], in db: borrowing Session
     ) throws {
         guard !troubles.isEmpty else { return }
         try db.run(
             """
-            UPDATE systole.watch AS w SET trouble = u.reason, model_id = u.model_id
+            UPDATE systole.watch AS w SET trouble = u.reason, model_id = coalesce(u.model_id, w.model_id)
             FROM unnest(\(troubles.map(\.series.number))::bigint[],
-                \(troubles.map(\.model.number))::bigint[], \(troubles.map(\.reason))::text[])
+                \(troubles.map { $0.model?.number })::bigint[], \(troubles.map(\.reason))::text[])
                 AS u (series_id, model_id, reason)
             WHERE w.series_id = u.series_id
             """)

@@ -32,11 +32,19 @@ package struct DetectAnomalies: JobHandler {
                 number: lane, pool: pool, pipelines: pipelines, watched: watched
             ).run(lease)
         case .series(let series):
-            guard let work = try await ScoringWork.load(series, from: pool) else {
-                return { _ in }
+            do {
+                guard let work = try await ScoringWork.load(series, from: pool) else {
+                    return { _ in }
+                }
+                let result = try await Permanent.run { _ in try work.scored() }
+                return { db in try Self.store(result, of: work, by: lease, in: db) }
+            } catch let error as PermanentJobError {
+                // The next observation asks again; a dead job each time would tell nobody more.
+                let reason = JobFailure(error).message
+                return { db in
+                    try WatchStore.note([(series: series, model: nil, reason: reason)], in: db)
+                }
             }
-            let result = try await Permanent.run { _ in try work.scored() }
-            return { db in try Self.store(result, of: work, by: lease, in: db) }
         }
     }
 

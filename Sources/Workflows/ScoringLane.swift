@@ -45,7 +45,7 @@ struct ScoringLane: Sendable {
         }
         try ScoringResult.store(results, run: JobRun(lease), in: db)
         try WatchStore.advance(try results.map { try $0.advance }, in: db)
-        try WatchStore.note(outcome.troubles, in: db)
+        try WatchStore.note(plan.troubles + outcome.troubles, in: db)
         for series in plan.alone { try DetectAnomalies.enqueue(series, in: db) }
         let overtaken = Set(outcome.results.map(\.result.series))
             .subtracting(results.map(\.series))
@@ -90,6 +90,8 @@ struct LanePlan: Sendable {
     private(set) var pipelines: [ModelID: TakenPipeline] = [:]
     /// Series that get a run of their own.
     private(set) var alone: [SeriesID] = []
+    /// Series whose model cannot be read, and why: one sentence without sample values.
+    private(set) var troubles: [(series: SeriesID, model: ModelID?, reason: String)] = []
     /// How far each series of `parts` was scored.
     private(set) var positions: [SeriesID: Timestamp] = [:]
 
@@ -100,9 +102,20 @@ struct LanePlan: Sendable {
         self.lane = lane
         news = try WatchNews.read(lane: lane, in: db)
         guard !news.series.isEmpty else { return }
-        let candidates = try candidates(watched, in: db)
+        var candidates = try candidates(watched, in: db)
         for id in Set(candidates.map(\.model.weightsOf)) {
-            pipelines[id] = try shelf.take(id) { try ModelStore.find(id, in: db).weights }
+            do {
+                pipelines[id] = try shelf.take(id) { try ModelStore.find(id, in: db).weights }
+            } catch let error as PostgresError {
+                throw error
+            } catch {
+                // The model is damaged, or another program's: the others can be used.
+                let reason = JobFailure(error).message
+                troubles += candidates.filter { $0.model.weightsOf == id }.map {
+                    ($0.watch.series, $0.model.id, reason)
+                }
+                candidates.removeAll { $0.model.weightsOf == id }
+            }
         }
         let tails = try SeriesStore.extend(
             candidates.map { ($0.tail, after(of: $0)) },
@@ -206,5 +219,5 @@ struct LanePlan: Sendable {
 struct LaneOutcome: Sendable {
     fileprivate(set) var results: [(result: ScoringResult, tail: SeriesTail)] = []
     /// The series that could not be scored, and why: one sentence without sample values.
-    fileprivate(set) var troubles: [(series: SeriesID, model: ModelID, reason: String)] = []
+    fileprivate(set) var troubles: [(series: SeriesID, model: ModelID?, reason: String)] = []
 }

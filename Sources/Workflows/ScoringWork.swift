@@ -1,5 +1,6 @@
 import Foundation
 import Forecasting
+import Jobs
 import Postgres
 import Series
 import Store
@@ -31,7 +32,7 @@ struct ScoringWork: Sendable {
             return (watch, model, newest)
         }
         guard let (watch, stored, newest) = known else { return nil }
-        let pipeline = try FittedPipeline(decoding: stored.weights)
+        let pipeline = try decoded(stored)
         let step = Int64((pipeline.report.stepSeconds * 1e6).rounded())
         let week = min(Int(604_800_000_000 / step), DetectAnomalies.rowsMaximum)
         let waiting = watch.scoredUntil.map { Int(($0 - newest).wholeMicroseconds / -step) } ?? week
@@ -48,6 +49,14 @@ struct ScoringWork: Sendable {
             isShared: stored.record.sharedFrom != nil, history: history,
             first: max(0, first ?? history.values.count - rows),
             memory: WatchMemory(of: watch, model: stored.record.id), hasMore: waiting > rows)
+    }
+
+    private static func decoded(_ stored: StoredModel) throws -> FittedPipeline {
+        do {
+            return try FittedPipeline(decoding: stored.weights)
+        } catch {
+            throw PermanentJobError(JobFailure(error).message)
+        }
     }
 
     /// Scores the rows and moves the incident machine through them.

@@ -120,22 +120,41 @@ import Testing
         }
     }
 
-    @Test func `a model that goes live has its watched series scored`() async throws {
+    @Test func `a watched series that was never scored is, once for each model that goes live`()
+        async throws
+    {
         try await withTestDatabase { database in
-            let pool = database.pool
-            try await pool.transaction { db in
-                let series = try Self.watch(in: db)
-                try db.run("DELETE FROM systole.job")
-                #expect(try db.run("SELECT systole.score_promoted() AS n").only().int("n") == 0)
-                let next = try Fixture.model(of: series, in: db)
-                try ModelStore.promote(next, in: db)
-                #expect(try db.run("SELECT systole.score_promoted() AS n").only().int("n") == 1)
-                try WatchStore.note(
-                    [(series: series, model: next, reason: "the step is another")], in: db)
-                #expect(try db.run("SELECT systole.score_promoted() AS n").only().int("n") == 0)
+            try await database.pool.transaction { db in
+                let scorePromoted: SQL = "SELECT systole.score_promoted() AS n"
+                let series = try Fixture.series(in: db)
+                try db.run("SELECT systole.watch('plant.oil_temp')")
+                #expect(try db.run(scorePromoted).only().int("n") == 0, "it has no model")
+                for _ in 0..<2 {
+                    try ModelStore.promote(try Fixture.model(of: series, in: db), in: db)
+                    #expect(try db.run(scorePromoted).only().int("n") == 1)
+                    try db.run("DELETE FROM systole.job")
+                    #expect(try db.run(scorePromoted).only().int("n") == 0)
+                }
             }
-            let watch = try await pool.run("SELECT trouble FROM systole.watches")
-            #expect(try watch.only().text("trouble") == "the step is another")
+        }
+    }
+
+    @Test func `a watch says why its series could not be scored, until it is`() async throws {
+        try await withTestDatabase { database in
+            try await database.pool.transaction { db in
+                let series = try Self.watch(in: db)
+                let trouble: SQL = "SELECT trouble FROM systole.watches"
+                try WatchStore.note(
+                    [(series: series, model: ModelID(1), reason: "the step is another")], in: db)
+                #expect(try db.run(trouble).only().text("trouble") == "the step is another")
+                try WatchStore.advance(
+                    [
+                        WatchAdvance(
+                            series: series, scoredUntil: Fixture.at(6), machine: "{}",
+                            threshold: 4, model: ModelID(1))
+                    ], in: db)
+                #expect(try db.run(trouble).only().isNull("trouble"))
+            }
         }
     }
 

@@ -206,6 +206,60 @@ import Testing
         }
     }
 
+    @Test func `a series that cannot be scored alone says why as well, and its job is done`()
+        async throws
+    {
+        try await withTestDatabase { database in
+            let pool = database.pool
+            let ids = try await Self.watched(1, on: pool)
+            try await pool.run("UPDATE systole.series SET step_us = 1800000000")
+            try await Self.append(Self.later()[..<5], to: ids[0], on: pool)
+            try await Plant.perform(
+                DetectAnomalies(pool: pool),
+                enqueue: """
+                    SELECT systole.enqueue('score', jsonb_build_object('series_id', \(ids[0].number)::bigint))
+                    """, on: pool)
+            let watch = try await pool.run("SELECT trouble FROM systole.watches")
+            #expect(try watch.only().optionalText("trouble")?.contains("step") ?? false)
+        }
+    }
+
+    @Test(arguments: [true, false])
+    func `a model that cannot be read is said, and the others are scored`(
+        isPromoted: Bool
+    ) async throws {
+        try await withTestDatabase { database in
+            let pool = database.pool
+            let ids = try await Self.watched(2, on: pool)
+            if isPromoted {
+                try await pool.transaction { db in
+                    var model = NewModel(
+                        series: ids[0], family: "ridge",
+                        data: TrainingData(
+                            digest: [UInt8](repeating: 0, count: 32), from: Plant.end,
+                            until: Plant.end), weights: [1, 2, 3])
+                    model.stepsMaximum = 24
+                    try ModelStore.promote(try ModelStore.insert(model, in: db), in: db)
+                }
+            } else {
+                try await pool.run(
+                    """
+                    UPDATE systole.model SET weights = '\\x010203', weights_sha256 = sha256('\\x010203')
+                    WHERE series_id = \(ids[0])
+                    """)
+            }
+            let rows = Self.later()
+            for id in ids { try await Self.append(rows[..<5], to: id, on: pool) }
+            let handler = DetectAnomalies(pool: pool)
+            try await Self.scoreLane(handler, on: pool)
+            if isPromoted { try await Plant.perform(handler, enqueue: "SELECT 1", on: pool) }
+            let watches = try await pool.run(
+                "SELECT scored_until, trouble FROM systole.watches ORDER BY series_id")
+            #expect(try !watches[0].isNull("trouble") && watches[1].isNull("trouble"))
+            #expect(try watches[1].epochMicroseconds("scored_until") == rows[4].at.microseconds)
+        }
+    }
+
     @Test func `of two runs of the same news one counts, and nothing is twice`() async throws {
         try await withTestDatabase { database in
             let pool = database.pool
