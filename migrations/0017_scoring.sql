@@ -120,6 +120,15 @@ BEGIN
             -- Another budget asks for another threshold.
             threshold = CASE WHEN (w.alerts_per_week, w.minimum_effect, w.hits, w.among)
                 = (excluded.alerts_per_week, excluded.minimum_effect, excluded.hits, excluded.among) THEN w.threshold END;
+    IF NOT EXISTS (SELECT FROM systole.model m WHERE m.series_id = id AND m.stage = 'live') THEN
+        UPDATE systole.watch w SET trouble = 'there is no model yet' WHERE w.series_id = id;
+        -- A forecast fits one.
+        PERFORM systole.enqueue(
+            kind => 'forecast', args => jsonb_build_object('series_id', id, 'steps', 24), unique_key => format('watch %s', id))
+        FROM systole.series s
+        WHERE s.series_id = id AND s.step_us IS NOT NULL
+            AND EXISTS (SELECT FROM systole.observation o WHERE o.series_id = id);
+    END IF;
     RETURN systole.enqueue(
         kind => 'score', args => jsonb_build_object('series_id', id),
         unique_key => format('score %s', id));
@@ -128,7 +137,8 @@ COMMENT ON FUNCTION systole.watch IS
     'Scores every new observation of a series and opens an incident where "hits" of the last "among" leave the forecast, by '
     'minimum_effect at least (in the unit of the series), about so often a week on ordinary data. Where nothing comes for '
     'no_data_after, that is an incident too; NULL: three times the longest pause of late, ten steps and a minute at least. '
-    'Returns the number of the first scoring job. Call again to change what is given.';
+    'A series without a model gets one, if it has observations. Returns the number of the first scoring job. Call again to change '
+    'what is given.';
 
 CREATE OR REPLACE VIEW systole.watches AS
 SELECT s.key AS series, w.alerts_per_week, w.threshold, w.scored_until, w.paused_at, w.created_at,

@@ -174,4 +174,26 @@ import Testing
             #expect(try events.allTexts("type") == ["anomaly.opened", "anomaly.resolved"])
         }
     }
+
+    @Test func `a series that is watched before it has a model gets one, and is scored`()
+        async throws
+    {
+        try await withTestDatabase { database in
+            let pool = database.pool
+            _ = try await Plant.storeWave(hours: 800, on: pool)
+            let trouble: SQL = "SELECT trouble, threshold FROM systole.watches"
+            let score = DetectAnomalies(pool: pool)
+            try await Plant.perform(score, enqueue: "SELECT systole.watch('plant.wave')", on: pool)
+            #expect(try await pool.run(trouble).only().text("trouble") == "there is no model yet")
+            _ = try await pool.run("SELECT systole.watch('plant.wave')")
+            let asked = try await pool.run("SELECT FROM systole.job WHERE kind = 'forecast'")
+            #expect(asked.count == 1)
+            try await Plant.perform(
+                IssueForecast(pool: pool, environment: Plant.environment), enqueue: "SELECT 1",
+                on: pool)
+            try await Plant.perform(score, enqueue: "SELECT systole.score_promoted()", on: pool)
+            let watch = try await pool.run(trouble).only()
+            #expect(try watch.isNull("trouble") && watch.double("threshold") >= 2)
+        }
+    }
 }
