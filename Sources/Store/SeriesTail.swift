@@ -25,12 +25,6 @@ package struct SeriesTail: Sendable {
     /// The newest observation; nil where there is none.
     package var last: Timestamp? { instants.last.map { Timestamp(microseconds: $0) } }
 
-    /// How many grid instants lie between the first and the last, both among them.
-    package var rows: Int {
-        guard let first = instants.first, let last = instants.last else { return 0 }
-        return Int((last - first + step / 2) / step) + 1
-    }
-
     /// Forgets what `SeriesStore.loadLatest` of so many grid instants would not read.
     package mutating func keep(_ rows: Int) {
         guard let last = instants.last else { return }

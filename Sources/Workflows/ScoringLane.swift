@@ -117,10 +117,16 @@ struct LanePlan: Sendable {
                 candidates.removeAll { $0.model.weightsOf == id }
             }
         }
+        let limit = ScoringLane.rowsMaximum + scorerRowsMaximum(candidates)
         let tails = try SeriesStore.extend(
-            candidates.map { ($0.tail, after(of: $0)) },
-            limit: ScoringLane.rowsMaximum + scorerRowsMaximum(candidates), in: db)
-        for (candidate, tail) in zip(candidates, tails) { try add(candidate, tail) }
+            candidates.map { ($0.tail, after(of: $0)) }, limit: limit, in: db)
+        for (candidate, tail) in zip(candidates, tails) {
+            if tail.count - candidate.tail.count < limit {
+                try add(candidate, tail)
+            } else {
+                alone.append(candidate.watch.series)  // There may be more than was read.
+            }
+        }
     }
 
     /// Sorts out who is scored here and who alone; who is not watched, or has no model, is left out.

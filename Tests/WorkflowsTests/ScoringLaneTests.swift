@@ -260,6 +260,22 @@ import Testing
         }
     }
 
+    @Test func `more observations than steps are all looked at`() async throws {
+        try await withTestDatabase { database in
+            let pool = database.pool
+            let ids = try await Self.watched(1, on: pool)
+            let rows = (1...1_440).map { minute in
+                Observation(at: Plant.end + .seconds(60 * minute), value: 20)
+            }
+            try await Self.append(rows, to: ids[0], on: pool)
+            let handler = DetectAnomalies(pool: pool)
+            try await Self.scoreLane(handler, on: pool)
+            try await Plant.perform(handler, enqueue: "SELECT 1", on: pool)
+            let watch = try await pool.run("SELECT scored_until FROM systole.watches").only()
+            #expect(try watch.epochMicroseconds("scored_until") == rows[1_439].at.microseconds)
+        }
+    }
+
     @Test func `of two runs of the same news one counts, and nothing is twice`() async throws {
         try await withTestDatabase { database in
             let pool = database.pool
