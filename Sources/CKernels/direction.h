@@ -139,7 +139,7 @@ static void CK(direction)(ck_direction_sizes z, const REAL *x, const REAL *taps,
     REAL *rest = maps + POINTS * z.columns;
     const ptrdiff_t n = (ptrdiff_t)row, columns = (ptrdiff_t)z.columns;
     const REAL *b = maps + z.rank, *c = b + z.states;
-    ck_scan_sizes s = {0, z.channels, z.states, n, n, columns, columns, z.y, 0, 0, 0, 0};
+    ck_scan_sizes s = {0, z.channels, z.states, n, n, columns, columns, z.y, 0, 0, 0, 0, 0, 0, 0};
 #if WIDE
     CK(scan_spread)(z.channels, z.states, a, d, rest);
 #endif

@@ -137,12 +137,18 @@ static void CK(scan)(ck_scan_sizes z, const REAL *x, const REAL *delta, const RE
                      REAL *kept, REAL *scratch) {
     const size_t size = ck_scan_width(z.channels) * z.states;
     CK(scan_spread)(z.channels, z.states, a, d, scratch);
-    for (size_t start = 0; start < z.length; start += CHUNK) {
-        const ptrdiff_t t = (ptrdiff_t)start;
-        if (kept) memcpy(kept + start / CHUNK * size, state, size * sizeof(REAL));
-        CK(scan_points)(z, z.length - start < CHUNK ? z.length - start : CHUNK, x + t * z.x,
-                        delta + t * z.delta, b + t * z.b, c + t * z.c, scratch, y + t * z.y, add,
-                        state);
+    for (size_t q = 0; q == 0 || q < z.sequences; q++) {
+        const REAL *xs = x + ck_scan_next(z, q, z.x), *deltas = delta + ck_scan_next(z, q, z.delta);
+        const REAL *bs = b + ck_scan_next(z, q, z.b), *cs = c + ck_scan_next(z, q, z.c);
+        REAL *ys = y + ck_scan_next(z, q, z.y);
+        if (z.sequences) memset(state, 0, size * sizeof(REAL));
+        for (size_t start = 0; start < z.length; start += CHUNK) {
+            const ptrdiff_t t = (ptrdiff_t)start;
+            if (kept) memcpy(kept, state, size * sizeof(REAL)), kept += size;
+            CK(scan_points)(z, z.length - start < CHUNK ? z.length - start : CHUNK, xs + t * z.x,
+                            deltas + t * z.delta, bs + t * z.b, cs + t * z.c, scratch,
+                            ys + t * z.y, add, state);
+        }
     }
 }
 
@@ -293,26 +299,25 @@ static void CK(scan_gather)(size_t steps, size_t states, const REAL *both, REAL 
     }
 }
 
-static void CK(scan_backward)(ck_scan_sizes z, const REAL *x, const REAL *delta, const REAL *a,
-                              const REAL *b, const REAL *c, const REAL *d, const REAL *kept,
-                              const REAL *dy, REAL *dx, REAL *ddelta, REAL *da, REAL *db, REAL *dc,
-                              REAL *dd, REAL *dstate, REAL *scratch) {
+// One sequence, whose signals begin here; `spread` is that of `a` and d, `das` and what follows it takes
+// the sums over time and then those over channels.
+static void CK(scan_sequence_backward)(ck_scan_sizes z, const REAL *x, const REAL *delta,
+                                       const REAL *b, const REAL *c, const REAL *spread,
+                                       const REAL *kept, const REAL *dy, REAL *dx, REAL *ddelta,
+                                       REAL *db, REAL *dc, REAL *dstate, REAL *das) {
     const size_t width = ck_scan_width(z.channels), size = width * z.states;
-    const size_t chunk = CHUNK * z.states * (size_t)STRIP;
-    REAL *das = scratch + size + width, *dds = das + size, *both = dds + width;
+    REAL *dds = das + size, *both = dds + width;
     ALIGNED REAL pull[CHUNK * STRIP], turn[CHUNK * STRIP];
     ALIGNED CK(narrow) narrow;
-    CK(scan_spread)(z.channels, z.states, a, d, scratch);
-    memset(das, 0, (size + width) * sizeof(REAL));
     for (size_t index = (z.length + CHUNK - 1) / CHUNK; index-- > 0;) {
         const size_t start = index * CHUNK, left = z.length - start;
         const size_t steps = left < CHUNK ? left : CHUNK;
         const ptrdiff_t t = (ptrdiff_t)start;
-        memset(both, 0, 2 * chunk * sizeof(REAL));
+        memset(both, 0, 2 * steps * z.states * (size_t)STRIP * sizeof(REAL));
         for (ptrdiff_t e = 0; e < (ptrdiff_t)z.channels; e += STRIP) {
             CK(strip) s = {x + t * z.x + e, delta + t * z.delta + e, b + t * z.b, c + t * z.c,
-                           z.x, z.delta, z.b, z.c, scratch + e * (ptrdiff_t)z.states,
-                           scratch + size + (size_t)e, start > 0 ? CHUNK : 0};
+                           z.x, z.delta, z.b, z.c, spread + e * (ptrdiff_t)z.states,
+                           spread + size + (size_t)e, start > 0 ? CHUNK : 0};
             const CK(slopes) sum = {both, pull, turn, das + e * (ptrdiff_t)z.states};
             const REAL *h = kept + index * size + (size_t)e, *own = dy + t * z.y + e;
             REAL *xs = dx + t * z.dx + e, *deltas = ddelta + t * z.ddelta + e;
@@ -339,6 +344,26 @@ static void CK(scan_backward)(ck_scan_sizes z, const REAL *x, const REAL *delta,
         }
         CK(scan_gather)(steps, z.states, both, db + t * z.db, z.db, dc + t * z.dc, z.dc);
     }
+}
+
+static void CK(scan_backward)(ck_scan_sizes z, const REAL *x, const REAL *delta, const REAL *a,
+                              const REAL *b, const REAL *c, const REAL *d, const REAL *kept,
+                              const REAL *dy, REAL *dx, REAL *ddelta, REAL *da, REAL *db, REAL *dc,
+                              REAL *dd, REAL *dstate, REAL *scratch) {
+    const size_t width = ck_scan_width(z.channels), size = width * z.states;
+    const size_t chunks = (z.length + CHUNK - 1) / CHUNK;
+    REAL *das = scratch + size + width, *dds = das + size;
+    CK(scan_spread)(z.channels, z.states, a, d, scratch);
+    memset(das, 0, (size + width) * sizeof(REAL));
+    for (size_t q = 0; q == 0 || q < z.sequences; q++) {
+        if (z.sequences) memset(dstate, 0, size * sizeof(REAL));
+        CK(scan_sequence_backward)(
+            z, x + ck_scan_next(z, q, z.x), delta + ck_scan_next(z, q, z.delta),
+            b + ck_scan_next(z, q, z.b), c + ck_scan_next(z, q, z.c), scratch,
+            kept + q * chunks * size, dy + ck_scan_next(z, q, z.y), dx + ck_scan_next(z, q, z.dx),
+            ddelta + ck_scan_next(z, q, z.ddelta), db + ck_scan_next(z, q, z.db),
+            dc + ck_scan_next(z, q, z.dc), dstate, das);
+    }
     for (size_t e = 0; e < z.channels; e++) {
         const REAL *own = das + e / (size_t)STRIP * (size_t)STRIP * z.states + e % (size_t)STRIP;
         for (size_t n = 0; n < z.states; n++) da[e * z.states + n] += own[n * (size_t)STRIP];
@@ -352,11 +377,10 @@ static void CK(scan_backward)(ck_scan_sizes z, const REAL *x, const REAL *delta,
 
 #else
 
-static void CK(scan)(ck_scan_sizes z, const REAL *x, const REAL *delta, const REAL *a,
-                     const REAL *b, const REAL *c, const REAL *d, REAL *y, int add, REAL *state,
-                     REAL *kept, REAL *scratch) {
+static void CK(scan_sequence)(ck_scan_sizes z, const REAL *x, const REAL *delta, const REAL *a,
+                              const REAL *b, const REAL *c, const REAL *d, REAL *y, int add,
+                              REAL *state, REAL *kept) {
     const size_t width = ck_scan_width(z.channels), size = width * z.states;
-    (void)scratch;
     for (size_t t = 0; t < z.length; t++) {
         const ptrdiff_t i = (ptrdiff_t)t;
         if (kept && t % CHUNK == 0) memcpy(kept + t / CHUNK * size, state, size * sizeof(REAL));
@@ -372,6 +396,21 @@ static void CK(scan)(ck_scan_sizes z, const REAL *x, const REAL *delta, const RE
             REAL *out = y + i * z.y + (ptrdiff_t)e;
             *out = add ? *out + sum : sum;
         }
+    }
+}
+
+static void CK(scan)(ck_scan_sizes z, const REAL *x, const REAL *delta, const REAL *a,
+                     const REAL *b, const REAL *c, const REAL *d, REAL *y, int add, REAL *state,
+                     REAL *kept, REAL *scratch) {
+    const size_t size = ck_scan_width(z.channels) * z.states;
+    const size_t chunks = (z.length + CHUNK - 1) / CHUNK;
+    (void)scratch;
+    for (size_t q = 0; q == 0 || q < z.sequences; q++) {
+        if (z.sequences) memset(state, 0, size * sizeof(REAL));
+        CK(scan_sequence)(z, x + ck_scan_next(z, q, z.x), delta + ck_scan_next(z, q, z.delta), a,
+                          b + ck_scan_next(z, q, z.b), c + ck_scan_next(z, q, z.c), d,
+                          y + ck_scan_next(z, q, z.y), add, state,
+                          kept ? kept + q * chunks * size : NULL);
     }
 }
 
@@ -422,17 +461,26 @@ static void CK(scan_backward)(ck_scan_sizes z, const REAL *x, const REAL *delta,
                               const REAL *dy, REAL *dx, REAL *ddelta, REAL *da, REAL *db, REAL *dc,
                               REAL *dd, REAL *dstate, REAL *scratch) {
     const size_t size = ck_scan_width(z.channels) * z.states;
-    for (size_t t = 0; t < z.length; t++) {
-        for (size_t n = 0; n < z.states; n++) {
-            db[(ptrdiff_t)t * z.db + (ptrdiff_t)n] = 0;
-            dc[(ptrdiff_t)t * z.dc + (ptrdiff_t)n] = 0;
+    const size_t chunks = (z.length + CHUNK - 1) / CHUNK;
+    for (size_t q = 0; q == 0 || q < z.sequences; q++) {
+        REAL *bs = db + ck_scan_next(z, q, z.db), *cs = dc + ck_scan_next(z, q, z.dc);
+        if (z.sequences) memset(dstate, 0, size * sizeof(REAL));
+        for (size_t t = 0; t < z.length; t++) {
+            for (size_t n = 0; n < z.states; n++) {
+                bs[(ptrdiff_t)t * z.db + (ptrdiff_t)n] = 0;
+                cs[(ptrdiff_t)t * z.dc + (ptrdiff_t)n] = 0;
+            }
         }
-    }
-    for (size_t index = (z.length + CHUNK - 1) / CHUNK; index-- > 0;) {
-        for (size_t e = 0; e < z.channels; e++)
-            CK(scan_chunk_backward)(z, index * CHUNK, e, x, delta, a, b, c, d, kept + index * size,
-                                    dy, dx, ddelta, da, db, dc, dd, dstate, scratch,
-                                    scratch + (CHUNK + 1) * z.states);
+        for (size_t index = chunks; index-- > 0;) {
+            for (size_t e = 0; e < z.channels; e++)
+                CK(scan_chunk_backward)(
+                    z, index * CHUNK, e, x + ck_scan_next(z, q, z.x),
+                    delta + ck_scan_next(z, q, z.delta), a, b + ck_scan_next(z, q, z.b),
+                    c + ck_scan_next(z, q, z.c), d, kept + (q * chunks + index) * size,
+                    dy + ck_scan_next(z, q, z.y), dx + ck_scan_next(z, q, z.dx),
+                    ddelta + ck_scan_next(z, q, z.ddelta), da, bs, cs, dd, dstate, scratch,
+                    scratch + (CHUNK + 1) * z.states);
+        }
     }
 }
 

@@ -13,11 +13,13 @@ struct SensorBacktestOptions: ParsableArguments {
     @Option(
         name: .customLong("method"),
         help:
-            "csp: hiss, hiss-s4d, flat-s4d, flat-mamba, flat-lstm or mean; all unless given. Repeatable."
+            "csp: hiss, hiss-s4d, hiss-mamba, flat-s4d, flat-mamba, flat-lstm, ridge or mean; all unless given. Repeatable."
     )
     var methods: [SensorBacktest.Method] = []
-    @Option(help: "csp: epochs of fifty steps or more at most.") var epochs = 20
-    @Option(help: "csp: channels of the hierarchical models' levels.") var width = 32
+    @Option(help: "csp: epochs of fifty steps; what was chosen for the set unless given.")
+    var epochs: Int?
+    @Option(help: "csp: channels of both levels of hiss; the other models have its size.")
+    var width = 32
     @Option(
         name: .customLong("seconds-per-training"),
         help: "csp: no further epoch begins after so many; no limit unless given.")
@@ -26,14 +28,15 @@ struct SensorBacktestOptions: ParsableArguments {
     /// Trains and judges, and prints a table, or JSON.
     func run(folder: String, seeds: [UInt64], threads: Int, json: Bool) throws {
         guard let set else { throw ValidationError("--protocol csp needs --set") }
-        guard epochs > 0, width > 0, width <= 512 else {
+        var backtest = SensorBacktest(for: set)
+        let epochs = epochs ?? backtest.options.epochsMaximum
+        guard epochs > 0, (1...512).contains(width) else {
             throw ValidationError("--epochs \(epochs) --width \(width): both are above 0")
         }
-        var backtest = SensorBacktest()
         backtest.seeds = seeds
         backtest.width = width
         if !methods.isEmpty { backtest.methods = methods }
-        backtest.options.epochsMaximum = epochs
+        (backtest.options.epochsMaximum, backtest.options.patience) = (epochs, epochs)
         backtest.options.threads = threads
         backtest.options.secondsMaximum = seconds
         let line = ProgressLine()
@@ -81,6 +84,12 @@ struct SensorBacktestOptions: ParsableArguments {
                     text(row.test.mse), text(row.test.euclid), text(row.test.drift),
                     text(row.seconds),
                 ]
+            })
+        print("\nMSE of test in units of the training deviations, by output")
+        Terminal.table(
+            ["method", "seed"] + set.outputs,
+            results.map { row in
+                [row.method, String(row.seed)] + row.test.scaledMSEByOutput.map(text)
             })
     }
 }

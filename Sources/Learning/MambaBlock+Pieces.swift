@@ -30,8 +30,9 @@ extension MambaBlock {
         work.product(u, weights.input, into: split)
         if let own = signals.directions.first {
             directions[0].forward(
-                x, into: y, adding: false, reversed: false, masked: .none, length: length,
-                own.prefix(u.rows), scratch.direction, weights.directions[0], p, work)
+                x, into: y, adding: false, reversed: false, masked: .none,
+                sequences: pieces(u, length), own.prefix(u.rows), scratch.direction,
+                weights.directions[0], p, work)
         } else {
             for first in stride(from: 0, to: u.rows, by: length) {
                 let piece = first..<first + length
@@ -43,6 +44,11 @@ extension MambaBlock {
         work.gate(y, by: z, times: 1, into: gated)
         work.copy(r, to: out)
         work.product(wanted(gated, every), weights.output, into: out, adding: true)
+    }
+
+    private func pieces(_ u: Panel, _ length: Int) -> RowSequences {
+        precondition(length > 0 && u.rows % length == 0, "MambaBlock: \(u.rows) rows of \(length)")
+        return .consecutive(u.rows / length, length: length)
     }
 
     private func wanted(_ rows: Panel, _ every: Int) -> Panel {
@@ -82,7 +88,7 @@ extension MambaBlock {
         work.gateBackward(signals.y.rows(rows), by: z, times: 1, dy: dy, into: dy, dz: dz)
         work.fill(dx)
         directions[0].backward(
-            dy, x: x, into: dx, reversed: false, masked: .none, length: length,
+            dy, x: x, into: dx, reversed: false, masked: .none, sequences: pieces(u, length),
             signals.directions[0].prefix(u.rows), scratch.direction.rows(rows),
             weights.directions[0], slopes: slopes.directions[0], p, gradient: gradient, work)
         work.product(

@@ -33,7 +33,7 @@ package struct MambaBlock: Sendable {
 
     /// Channels of each scan.
     package var inner: Int { sizes.width * sizes.expansion }
-    private var factor: Double { sizes.isHalved ? 0.5 : 1 }
+    var factor: Double { sizes.isHalved ? 0.5 : 1 }
 
     package init(_ layout: inout ParameterLayout, _ sizes: Sizes) {
         self.sizes = sizes

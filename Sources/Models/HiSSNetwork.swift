@@ -69,6 +69,17 @@ package struct HiSSNetwork: Sendable {
         return p
     }
 
+    /// Multiplies each output by a factor, in the weights of the head.
+    ///
+    /// - Parameters:
+    ///   - parameters: Of this network.
+    ///   - factors: One for each output.
+    package func scaleOutputs<S>(of parameters: inout Parameters<S>, by factors: [S]) {
+        precondition(
+            factors.count == head.outputs, "HiSSNetwork: \(factors.count) of \(head.outputs)")
+        head.scaleOutputs(of: &parameters, by: factors)
+    }
+
     /// The peak learning rates of the dynamics of diagonal state spaces, for `AdamW`.
     package var rateLimits: [String: Double] {
         Dictionary(

@@ -25,6 +25,8 @@ package struct HiSSState<S: Scalar & Codable>: Sendable, Equatable, Codable {
 
 /// Why a stream cannot go on from a stored state.
 package enum HiSSStateError: Error, Equatable {
+    /// Bytes that are no state at all, or not all of one.
+    case damaged
     /// Written by a newer program.
     case version(found: Int)
     /// Of another network: so many levels, inputs and states.
@@ -61,7 +63,8 @@ extension PreparedHiSS {
             state.samples >= 0
                 && zip(state.steps, ratios).allSatisfy({ (0..<$1).contains($0) })
         else { throw .steps }
-        guard state.values.allSatisfy(\.isFinite) && state.before.allSatisfy(\.isFinite) else {
+        guard state.values.allSatisfy({ $0.isFinite }) && state.before.allSatisfy({ $0.isFinite })
+        else {
             throw .notFinite
         }
     }

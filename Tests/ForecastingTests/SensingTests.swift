@@ -114,11 +114,132 @@ import Testing
         let backtest = SensorBacktest()
         let hiss = try #require(backtest.configuration(of: .hiss, sequence))
         let wanted = Double(HiSSNetwork(hiss).layout.count)
-        for method in [SensorBacktest.Method.flatS4D, .flatMamba, .flatLSTM] {
-            let flat = try #require(backtest.configuration(of: method, sequence))
-            let count = Double(HiSSNetwork(flat).layout.count)
-            #expect(abs(count / wanted - 1) < 0.2, "\(method) \(count) of \(wanted)")
+        for method in SensorBacktest.Method.allCases where method != .mean && method != .ridge {
+            let other = try #require(backtest.configuration(of: method, sequence))
+            let count = Double(HiSSNetwork(other).layout.count)
+            #expect(abs(count / wanted - 1) < 0.15, "\(method) \(count) of \(wanted)")
+            #expect(other.ratio == sequence.ratio)
         }
+    }
+
+    @Test func `the high level may run faster than predictions are wanted`() throws {
+        let sequence = try #require(Self.sequences(1, rows: 20, seed: 1).first)
+        var backtest = SensorBacktest()
+        backtest.choices[.hissMamba] = .init(piece: 5)
+        let levels = try #require(backtest.configuration(of: .hissMamba, sequence)).levels
+        #expect(levels.map(\.ratio) == [5, 2] && levels.map(\.kind) == [.mamba, .mamba])
+        #expect(levels.map(\.width) == [levels[0].width, levels[0].width])
+    }
+
+    @Test(arguments: SensorSet.Source.allCases)
+    func `what was chosen for a set fits its ratio`(source: SensorSet.Source) throws {
+        let ratio = source == .bidmc ? 25 : source == .broad ? 10 : 6
+        let sequence = SensorSequence(
+            name: "a", inputs: [[Double]](repeating: [Double](repeating: 0, count: 60), count: 2),
+            targets: [[0, 0]], ratio: ratio)
+        let backtest = SensorBacktest(for: source)
+        for method in backtest.methods where method != .mean && method != .ridge {
+            let found = try #require(backtest.configuration(of: method, sequence))
+            #expect(found.ratio == ratio && found.levels.count <= 2)
+        }
+    }
+
+    @Test func `all methods are judged on a set, and ridge beats the mean`() throws {
+        let set = SensorSet(
+            name: "made up", outputs: ["level"], train: Self.sequences(4, rows: 600, seed: 3),
+            validation: Self.sequences(1, rows: 400, seed: 4),
+            test: Self.sequences(2, rows: 400, seed: 5))
+        var backtest = SensorBacktest()
+        (backtest.width, backtest.seeds) = (8, [7, 8])
+        (backtest.options.epochsMaximum, backtest.options.stepsPerEpochMaximum) = (1, 2)
+        let results = try backtest.run(set)
+        let names = SensorBacktest.Method.allCases.map(\.rawValue)
+        #expect(results.map(\.method) == names + names.dropLast(2))
+        #expect(results.allSatisfy { $0.test.count == 80 && $0.test.scaledMSEByOutput.count == 1 })
+        let scaled = Dictionary(
+            uniqueKeysWithValues: results[..<names.count].map { ($0.method, $0.test.scaledMSE) })
+        let (ridge, mean) = (try #require(scaled["ridge"]), try #require(scaled["mean"]))
+        // Noise of ten samples leaves 0.025 of a variance near 1.
+        #expect(ridge < 0.1 * mean, "\(ridge) \(mean)")
+    }
+
+    @Test func `running scales know only what was, and make amplitudes alike`() {
+        var random = RandomStream(seed: 11)
+        let values = (0..<400).map { _ in Float(random.normal()) }
+        var (whole, louder) = (values, values.map { 7 * $0 + 300 })
+        var scaling = RunningScaling(samples: 50, channels: 2)
+        scaling.scale(&whole)
+        var other = RunningScaling(samples: 50, channels: 2)
+        other.scale(&louder)
+        for index in 100..<400 { #expect(abs(whole[index] - louder[index]) < 1e-2) }
+        let deviation = (whole[200...].map { $0 * $0 }.reduce(0, +) / 200).squareRoot()
+        #expect(abs(deviation - 1) < 0.2)
+        // Sample by sample, from a state that has been stored.
+        var (parts, stored): ([Float], RunningScaling) = (
+            [], RunningScaling(samples: 50, channels: 2)
+        )
+        for first in stride(from: 0, to: 400, by: 2) {
+            var two = Array(values[first..<first + 2])
+            stored.scale(&two)
+            parts += two
+        }
+        #expect(parts == whole && stored == scaling)
+        var still: [Float] = [3, 3, 3]
+        var one = RunningScaling(samples: 2, channels: 1)
+        one.scale(&still)
+        #expect(still == [0, 0, 0])
+    }
+
+    @Test func `an output that the inputs do not tell falls back to its mean`() throws {
+        func hopeless(_ count: Int, seed: UInt64) -> [SensorSequence] {
+            var random = RandomStream(seed: seed)
+            return Self.sequences(count, rows: 1000, seed: seed).map { sequence in
+                let inputs = (0..<2).map { channel in
+                    (0..<1000).map { Double(sequence.inputs[$0 * 2 + channel]) }
+                }
+                let noise = (0..<100).map { _ in random.normal() }
+                return SensorSequence(
+                    name: sequence.name, inputs: inputs,
+                    targets: [sequence.targets.map { Double($0) }, noise], ratio: 10)
+            }
+        }
+        var configuration = Self.small(.s4d)
+        configuration.outputs = 2
+        var options = HiSSTrainingOptions()
+        (options.batch, options.crop, options.epochsMaximum) = (8, 40, 20)
+        options.rate = 1e-2
+        let known = hopeless(2, seed: 2)
+        let model = try HiSSTrainer(configuration: configuration, options: options).train(
+            hopeless(3, seed: 1), validation: known)
+        let mean = SensorErrors(
+            known.map { (0..<$0.count).flatMap { _ in model.scaling.targetOffsets } }, of: known,
+            model.scaling)
+        #expect(model.validationByOutput[0] < 0.3 * mean.scaledMSEByOutput[0])
+        #expect(model.validationByOutput[1] <= 1.000_01 * mean.scaledMSEByOutput[1])
+        // The weights that are kept are those that were judged.
+        let errors = SensorErrors(
+            HiSSTrainer.predict(model, known, threads: 1), of: known, model.scaling)
+        for (found, told) in zip(errors.scaledMSEByOutput, model.validationByOutput) {
+            #expect(abs(found - told) < 1e-4)
+        }
+    }
+
+    @Test func `a recording played faster has faster rates, and the same oxygen`() {
+        let wave = (0..<1250).map { sin(2 * Double.pi * 1.2 * Double($0) / 125) }
+        let rates = [
+            [72.0, 72, 72, 72, 74, 76, 76, 76, 76, 76], [Double](repeating: 15, count: 10),
+        ]
+        let found = SensorSet.played(
+            "a", waves: [wave, wave], rates: rates + [[Double](repeating: 97, count: 10)],
+            speed: 1.25)
+        #expect(found.count == 8 && found.inputs.count == 8 * 25 * 2)
+        #expect((0..<8).map { found.targets[$0 * 3] } == [90, 90, 90, 92.5, 95, 95, 95, 95])
+        #expect((0..<8).allSatisfy { found.targets[$0 * 3 + 1] == 18.75 })
+        #expect((0..<8).allSatisfy { found.targets[$0 * 3 + 2] == 97 })
+        // 1.5 beats a second: as many rises through 0 as beats.
+        let heard = stride(from: 0, to: found.inputs.count, by: 2).map { found.inputs[$0] }
+        let rises = heard.indices.dropFirst().count { heard[$0 - 1] < 0 && heard[$0] >= 0 }
+        #expect(abs(rises - 12) <= 1)
     }
 
     @Test func `a rotation about an axis of the room comes back as its rate`() {

@@ -7,14 +7,23 @@
 /// Points in time after which a scan keeps its states, so that its adjoint need not keep them all.
 #define CK_SCAN_CHUNK 16
 
-/// The sizes of a scan, and the distances between two points in time of its signals.
+/// The sizes of a scan, and the distances between two points in time of its signals. Where there are
+/// sequences, each begins with states of 0, and rows lie `along` apart in a sequence, below zero backwards
+/// in time, and `apart` from one sequence to the next; else there is one, from the states that are given.
 typedef struct {
     size_t length;
     size_t channels;
     size_t states;
     ptrdiff_t x, delta, b, c, y;
     ptrdiff_t dx, ddelta, db, dc;
+    size_t sequences;
+    ptrdiff_t along, apart;
 } ck_scan_sizes;
+
+/// From a sequence to the next one, for a signal whose points in time are `step` apart.
+static inline ptrdiff_t ck_scan_next(ck_scan_sizes z, size_t sequence, ptrdiff_t step) {
+    return sequence ? (ptrdiff_t)sequence * (step / z.along) * z.apart : 0;
+}
 
 /// Channels with those that fill up the last sixteen: the extent of states.
 size_t ck_scan_width(size_t channels);
@@ -45,7 +54,7 @@ size_t ck_direction_scratch(size_t channels, size_t states, size_t columns);
     /* h_t = exp(delta_t a) h_{t-1} + delta_t x_t b_t, y_t (+)= c_t h_t + d x_t, for channels */   \
     /* side by side: a `[channel, state]`, d `[channel]`, state `[state, width]` before the */     \
     /* first point and after the last. `kept`, where there is one, takes the states before every */\
-    /* chunk. */                                                                                   \
+    /* chunk of every sequence. */                                                                 \
     void ck_scan_##SUFFIX(ck_scan_sizes sizes, const REAL *x, const REAL *delta, const REAL *a,    \
                           const REAL *b, const REAL *c, const REAL *d, REAL *y, int add,           \
                           REAL *state, REAL *kept, REAL *scratch);                                 \

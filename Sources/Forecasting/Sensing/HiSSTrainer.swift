@@ -12,13 +12,20 @@ package struct HiSSTrainingOptions: Sendable, Equatable, Codable {
     package var epochsMaximum = 60
     /// Sequences are gone through several times in an epoch where it would have fewer steps.
     package var stepsPerEpochMinimum = 1
+    /// An epoch ends after so many steps, though there were more to go through.
+    package var stepsPerEpochMaximum = Int.max
     /// Epochs without a better validation error after which the training ends.
     package var patience = 10
     /// Peak learning rate; the dynamics of diagonal state spaces keep below 1e-3.
-    package var rate = 1e-3
+    package var rate = 3e-3
     package var weightDecay = 0.01
     package var seed: UInt64 = 0
     package var threads = 1
+    /// Samples over which inputs are scaled as they run, before all else; 0 for not at all.
+    package var runningSamples = 0
+    /// Multiplies each output by what serves validation best, from 0 to 1: an output that cannot be read
+    /// from the inputs falls back to its mean.
+    package var shrinksOutputs = true
     /// After so many seconds no further epoch begins; nil for no limit.
     package var secondsMaximum: Double?
 
@@ -30,12 +37,28 @@ package struct TrainedHiSS: Sendable {
     package let configuration: HiSSConfiguration
     package let parameters: Parameters<Float>
     package let scaling: SensorScaling
+    /// Samples over which inputs are scaled as they run, before `scaling`; 0 for not at all.
+    package let runningSamples: Int
     /// From 1.
     package let bestEpoch: Int
     package let epochs: Int
     /// Mean squared error of the scaled validation targets, by epoch.
     package let validationErrors: [Double]
+    /// Of each output at the best epoch.
+    package let validationByOutput: [Double]
     package let seconds: Double
+
+    /// With nothing known of its errors by output, inputs are not scaled as they run.
+    init(
+        configuration: HiSSConfiguration, parameters: Parameters<Float>, scaling: SensorScaling,
+        runningSamples: Int = 0, bestEpoch: Int, epochs: Int, validationErrors: [Double],
+        validationByOutput: [Double] = [], seconds: Double
+    ) {
+        (self.configuration, self.parameters, self.scaling) = (configuration, parameters, scaling)
+        (self.runningSamples, self.bestEpoch, self.epochs) = (runningSamples, bestEpoch, epochs)
+        (self.validationErrors, self.seconds) = (validationErrors, seconds)
+        self.validationByOutput = validationByOutput
+    }
 }
 
 /// Trains a hierarchical model, or a flat one, on crops of sensor sequences that begin between two
@@ -61,21 +84,24 @@ package struct HiSSTrainer: Sendable {
     ///
     /// - Parameters:
     ///   - train: To learn from.
+    ///   - stretched: To learn from besides; moments do not know it.
     ///   - validation: To choose the best epoch by.
     ///   - clock: Measures the seconds.
     ///   - progress: Called after every epoch with its number and both errors.
     /// - Returns: The best weights, with the record of the training.
     /// - Throws: `TrainingError` where there is nothing to learn from, or the loss is no number.
     package func train(
-        _ train: [SensorSequence], validation: [SensorSequence],
-        clock: any Clock<Duration> = ContinuousClock(),
+        _ train: [SensorSequence], stretched: [SensorSequence] = [],
+        validation: [SensorSequence], clock: any Clock<Duration> = ContinuousClock(),
         progress: (_ epoch: Int, _ loss: Double, _ validationError: Double) -> Void = { _, _, _ in }
     ) throws -> TrainedHiSS {
-        let scaling = SensorScaling(train)
-        let (known, judged) = (
-            train.filter { $0.count > 0 }, validation.filter { $0.count > 0 }
-        )
-        guard !known.isEmpty, !judged.isEmpty else { throw TrainingError.noWindows }
+        func prepared(_ sequences: [SensorSequence]) -> [SensorSequence] {
+            sequences.filter { $0.count > 0 }.map { $0.scaled(over: options.runningSamples) }
+        }
+        let own = prepared(train)
+        let scaling = SensorScaling(own)
+        let (known, judged) = (own + prepared(stretched), prepared(validation))
+        guard !own.isEmpty, !judged.isEmpty else { throw TrainingError.noWindows }
         var run = HiSSTrainingRun(self, known, judged, scaling)
         let watch = Stopwatch(clock)
         while run.epoch < options.epochsMaximum, run.epochsSinceBest < options.patience {
@@ -85,7 +111,8 @@ package struct HiSSTrainer: Sendable {
         }
         return TrainedHiSS(
             configuration: configuration, parameters: run.best, scaling: scaling,
-            bestEpoch: run.bestEpoch, epochs: run.epoch, validationErrors: run.errors,
+            runningSamples: options.runningSamples, bestEpoch: run.bestEpoch, epochs: run.epoch,
+            validationErrors: run.errors, validationByOutput: run.bestByOutput,
             seconds: watch.seconds)
     }
 
@@ -100,144 +127,11 @@ package struct HiSSTrainer: Sendable {
             let pass = HiSSPass<Float>(
                 network, batch: 1, length: sequence.count, training: false, team: team)
             var batch = HiSSBatch<Float>(model.configuration, count: 1, length: sequence.count)
-            batch.inputs = model.scaling.scaled(inputs: sequence.inputs)
+            batch.inputs = model.scaling.scaled(
+                inputs: sequence.scaled(over: model.runningSamples).inputs)
             pass.load(batch, sequences: 0..<1)
             pass.forward(model.parameters)
             return model.scaling.restored(targets: pass.outputs.values)
         }
-    }
-}
-
-/// A training on its way.
-struct HiSSTrainingRun {
-    /// Scaled rows of one sequence.
-    private struct Rows {
-        let inputs: [Float]
-        let targets: [Float]
-        let count: Int
-    }
-
-    private let trainer: HiSSTrainer
-    private let train: [Rows]
-    private let judged: [Rows]
-    private let pass: HiSSPass<Float>
-    private let judge: HiSSPass<Float>
-    private var batch: HiSSBatch<Float>
-    private var judgedBatch: HiSSBatch<Float>
-    private var parameters: Parameters<Float>
-    private var gradient: Parameters<Float>
-    private var optimiser: AdamW<Float>
-    private var random: RandomStream
-    /// Sequences in the shares of their lengths, one for every crop of an epoch.
-    private let crops: [Int]
-    private(set) var best: Parameters<Float>
-    private(set) var (epoch, bestEpoch) = (0, 0)
-    private(set) var errors: [Double] = []
-
-    var epochsSinceBest: Int { epoch - bestEpoch }
-
-    init(
-        _ trainer: HiSSTrainer, _ train: [SensorSequence], _ validation: [SensorSequence],
-        _ scaling: SensorScaling
-    ) {
-        self.trainer = trainer
-        func rows(_ sequence: SensorSequence) -> Rows {
-            Rows(
-                inputs: scaling.scaled(inputs: sequence.inputs),
-                targets: scaling.scaled(targets: sequence.targets), count: sequence.count)
-        }
-        (self.train, judged) = (train.map(rows), validation.map(rows))
-        let (c, options) = (trainer.configuration, trainer.options)
-        let network = HiSSNetwork(c)
-        let team = Team(threads: options.threads)
-        random = RandomStream(seed: options.seed)
-        parameters = network.begin(&random)
-        best = parameters
-        gradient = Parameters(zeros: network.layout)
-        let once = train.indices.flatMap { index in
-            [Int](repeating: index, count: (train[index].count + options.crop - 1) / options.crop)
-        }
-        let rounds = (options.stepsPerEpochMinimum * options.batch + once.count - 1) / once.count
-        crops = (0..<max(1, rounds)).flatMap { _ in once }
-        let steps = (crops.count + options.batch - 1) / options.batch
-        optimiser = AdamW(
-            network.layout,
-            schedule: LearningRateSchedule(
-                peak: options.rate, steps: steps * options.epochsMaximum),
-            weightDecay: options.weightDecay, rateLimits: network.rateLimits)
-        pass = HiSSPass(
-            network, batch: options.batch, length: options.crop, training: true, team: team)
-        batch = HiSSBatch(c, count: options.batch, length: options.crop)
-        let longest = judged.map(\.count).max() ?? 1
-        judge = HiSSPass(network, batch: 1, length: longest, training: false, team: team)
-        judgedBatch = HiSSBatch(c, count: 1, length: longest)
-    }
-
-    /// All steps of an epoch; returns their mean loss.
-    mutating func trainEpoch() throws -> Double {
-        var order = crops
-        random.shuffle(&order)
-        let size = trainer.options.batch
-        var (total, steps) = (0.0, 0)
-        for first in stride(from: 0, to: order.count, by: size) {
-            let chosen = order[first..<min(first + size, order.count)]
-            for (place, sequence) in chosen.enumerated() { fill(place, sequence) }
-            pass.load(batch, sequences: 0..<chosen.count)
-            let loss = pass.step(parameters, dropoutKey: random.next(), gradient: &gradient)
-            guard loss.isFinite, optimiser.update(&parameters, gradient).norm.isFinite else {
-                throw TrainingError.diverged(epoch: epoch + 1, step: steps)
-            }
-            total += loss
-            steps += 1
-        }
-        epoch += 1
-        return total / Double(max(1, steps))
-    }
-
-    /// A crop of a sequence, which begins between two predictions, or all of a short one.
-    private mutating func fill(_ place: Int, _ sequence: Int) {
-        let rows = train[sequence]
-        let c = trainer.configuration
-        let length = min(trainer.options.crop, rows.count)
-        let start = random.integer(below: rows.count - length + 1)
-        let (width, outputs) = (c.ratio * c.inputs, c.outputs)
-        let to = place * trainer.options.crop
-        batch.lengths[place] = length
-        batch.inputs.replaceSubrange(
-            to * width..<(to + length) * width,
-            with: rows.inputs[start * width..<(start + length) * width])
-        for index in 0..<length * outputs {
-            let target = rows.targets[start * outputs + index]
-            batch.targets[to * outputs + index] = target.isFinite ? target : 0
-            batch.weights[to * outputs + index] = target.isFinite ? 1 : 0
-        }
-        for index in length * outputs..<trainer.options.crop * outputs {
-            batch.weights[to * outputs + index] = 0
-        }
-    }
-
-    /// The mean squared error over all validation sequences; keeps the weights of the best.
-    mutating func validate() -> Double {
-        let c = trainer.configuration
-        var (squares, count) = (0.0, 0)
-        for rows in judged {
-            judgedBatch.lengths[0] = rows.count
-            judgedBatch.inputs.replaceSubrange(0..<rows.inputs.count, with: rows.inputs)
-            judge.load(judgedBatch, sequences: 0..<1)
-            judge.forward(parameters)
-            let outputs = judge.outputs.values
-            for index in 0..<rows.count * c.outputs where rows.targets[index].isFinite {
-                let error = Double(outputs[index] - rows.targets[index])
-                squares += error * error
-                count += 1
-            }
-        }
-        let error = squares / Double(max(1, count))
-        if error < (errors.min() ?? .infinity) {
-            best = parameters
-            bestEpoch = epoch
-        }
-        errors.append(error)
-        return error
     }
 }

@@ -1,5 +1,5 @@
 internal import Learning
-package import Models
+internal import Models
 
 /// Judges hierarchical models and flat ones of about as many parameters on a set of sensor sequences:
 /// trained on one part, the best epoch chosen on another, looked at once on the third.
@@ -10,11 +10,35 @@ package struct SensorBacktest: Sendable {
         case hiss
         /// S4D on both levels.
         case hissS4D = "hiss-s4d"
+        /// Mamba on both levels.
+        case hissMamba = "hiss-mamba"
         case flatS4D = "flat-s4d"
         case flatMamba = "flat-mamba"
         case flatLSTM = "flat-lstm"
+        /// Linear regression on means and deviations of the inputs.
+        case ridge
         /// The mean of the training targets.
         case mean
+    }
+
+    /// What is chosen on validation for each method.
+    package struct Choice: Sendable, Equatable {
+        /// Peak learning rate.
+        package var rate = 1e-3
+        /// Samples that the low level of a hierarchical model reads at a time; 0 for all of a prediction.
+        /// Its high level gives one prediction for what is left of the ratio.
+        package var piece = 0
+        /// Of each level.
+        package var layers = 2
+        /// Between what the first step widths of the last level's S4D are drawn.
+        package var steps: ClosedRange<Double> = 1e-3...1e-1
+
+        package init(
+            rate: Double = 1e-3, piece: Int = 0, layers: Int = 2,
+            steps: ClosedRange<Double> = 1e-3...1e-1
+        ) {
+            (self.rate, self.piece, self.layers, self.steps) = (rate, piece, layers, steps)
+        }
     }
 
     /// What one training came to.
@@ -24,7 +48,7 @@ package struct SensorBacktest: Sendable {
         package let parameters: Int
         package let epochs: Int
         package let bestEpoch: Int
-        /// Of scaled targets; nil for what is not trained.
+        /// Of scaled targets; nil for what is not chosen on validation.
         package let validationMSE: Double?
         package let test: SensorErrors
         package let seconds: Double
@@ -33,13 +57,16 @@ package struct SensorBacktest: Sendable {
     package var options: HiSSTrainingOptions = {
         var options = HiSSTrainingOptions()
         (options.batch, options.crop) = (8, 100)
-        (options.stepsPerEpochMinimum, options.epochsMaximum) = (50, 20)
+        (options.stepsPerEpochMinimum, options.stepsPerEpochMaximum) = (50, 50)
+        (options.epochsMaximum, options.patience) = (20, 20)
         return options
     }()
     package var methods = Method.allCases
     package var seeds: [UInt64] = [0, 1, 2]
-    /// Channels of both levels of the hierarchical models; the flat ones follow.
+    /// Channels of both levels of S4D under Mamba; all other models have about as many parameters.
     package var width = 32
+    /// Those of methods that are not named are the first ones.
+    package var choices: [Method: Choice] = [:]
 
     package init() {}
 
@@ -56,42 +83,65 @@ package struct SensorBacktest: Sendable {
         _ set: SensorSet, clock: any Clock<Duration> = ContinuousClock(),
         progress: (String) -> Void = { _ in }, finished: (Result) -> Void = { _ in }
     ) throws -> [Result] {
-        guard let first = set.train.first(where: { $0.count > 0 }), !set.test.isEmpty else {
+        guard set.train.contains(where: { $0.count > 0 }), !set.test.isEmpty else {
             throw TrainingError.noWindows
         }
         var results: [Result] = []
         for seed in seeds {
             for method in methods {
-                guard let configuration = configuration(of: method, first) else {
-                    if seed == seeds[0] {
-                        results.append(Self.mean(set))
-                        finished(results[results.count - 1])
-                    }
-                    continue
+                let result: Result
+                switch method {
+                case .mean, .ridge:
+                    guard seed == seeds[0] else { continue }
+                    result = method == .mean ? Self.mean(set) : ridge(set, clock)
+                default:
+                    result = try judge(method, seed, set, clock, progress)
                 }
-                var options = options
-                options.seed = seed
-                let trainer = HiSSTrainer(configuration: configuration, options: options)
-                let model = try trainer.train(
-                    set.train, validation: set.validation, clock: clock
-                ) { epoch, loss, error in
-                    progress(
-                        "\(set.name) \(method.rawValue) seed \(seed) epoch \(epoch): "
-                            + "\(loss) \(error)")
-                }
-                let predictions = HiSSTrainer.predict(model, set.test, threads: options.threads)
-                results.append(
-                    Result(
-                        method: method.rawValue, seed: seed,
-                        parameters: model.parameters.values.count, epochs: model.epochs,
-                        bestEpoch: model.bestEpoch,
-                        validationMSE: model.validationErrors.min(),
-                        test: SensorErrors(predictions, of: set.test, model.scaling),
-                        seconds: model.seconds))
-                finished(results[results.count - 1])
+                results.append(result)
+                finished(result)
             }
         }
         return results
+    }
+
+    /// Trains a network.
+    ///
+    /// - Parameters:
+    ///   - method: Of a network.
+    ///   - seed: Of its weights and crops.
+    ///   - set: Its training and validation are used.
+    ///   - clock: Measures the seconds.
+    ///   - progress: Called with a line after every epoch.
+    /// - Returns: The model of the best epoch.
+    /// - Throws: `TrainingError`.
+    package func train(
+        _ method: Method, seed: UInt64, _ set: SensorSet,
+        clock: any Clock<Duration> = ContinuousClock(), progress: (String) -> Void = { _ in }
+    ) throws -> TrainedHiSS {
+        guard let first = set.train.first(where: { $0.count > 0 }),
+            let configuration = configuration(of: method, first)
+        else { throw TrainingError.noWindows }
+        var options = options
+        options.seed = seed
+        options.rate = choices[method, default: Choice()].rate
+        return try HiSSTrainer(configuration: configuration, options: options).train(
+            set.train, stretched: set.stretched, validation: set.validation, clock: clock
+        ) { epoch, loss, error in
+            progress("\(set.name) \(method.rawValue) seed \(seed) epoch \(epoch): \(loss) \(error)")
+        }
+    }
+
+    private func judge(
+        _ method: Method, _ seed: UInt64, _ set: SensorSet, _ clock: any Clock<Duration>,
+        _ progress: (String) -> Void
+    ) throws -> Result {
+        let model = try train(method, seed: seed, set, clock: clock, progress: progress)
+        let predictions = HiSSTrainer.predict(model, set.test, threads: options.threads)
+        return Result(
+            method: method.rawValue, seed: seed, parameters: model.parameters.values.count,
+            epochs: model.epochs, bestEpoch: model.bestEpoch,
+            validationMSE: model.validationErrors.min(),
+            test: SensorErrors(predictions, of: set.test, model.scaling), seconds: model.seconds)
     }
 
     private static func mean(_ set: SensorSet) -> Result {
@@ -105,39 +155,19 @@ package struct SensorBacktest: Sendable {
             seconds: 0)
     }
 
-    /// The sizes of a method for sequences like this one; nil for what is not trained.
-    package func configuration(
-        of method: Method, _ sequence: SensorSequence
-    ) -> HiSSConfiguration? {
-        let (inputs, outputs, ratio) = (sequence.channels, sequence.outputs, sequence.ratio)
-        var hiss = HiSSConfiguration.standard(inputs: inputs, outputs: outputs, ratio: ratio)
-        hiss.levels[0].width = width
-        hiss.levels[1].width = width
-        switch method {
-        case .mean: return nil
-        case .hiss: return hiss
-        case .hissS4D:
-            hiss.levels[1] = .init(.s4d, width: width, layers: 2, states: 64, ratio: 1)
-            return hiss
-        case .flatS4D: return flat(.s4d, like: hiss, layers: 4)
-        case .flatMamba: return flat(.mamba, like: hiss, layers: 2)
-        case .flatLSTM: return flat(.lstm, like: hiss, layers: 2)
+    private func ridge(_ set: SensorSet, _ clock: any Clock<Duration>) -> Result {
+        let watch = Stopwatch(clock)
+        func scaled(_ sequences: [SensorSequence]) -> [SensorSequence] {
+            sequences.map { $0.scaled(over: options.runningSamples) }
         }
-    }
-
-    /// The flat model of some layers whose number of parameters comes nearest to that of another model;
-    /// widths go by multiples of 8.
-    private func flat(
-        _ kind: HiSSConfiguration.Kind, like other: HiSSConfiguration, layers: Int
-    ) -> HiSSConfiguration {
-        let wanted = HiSSNetwork(other).layout.count
-        let sizes = stride(from: 8, through: 512, by: 8).map { width in
-            HiSSConfiguration.flat(
-                kind, inputs: other.inputs, outputs: other.outputs, ratio: other.ratio,
-                width: width, layers: layers)
-        }
-        let distances = sizes.map { abs(HiSSNetwork($0).layout.count - wanted) }
-        let nearest = distances.indices.min { distances[$0] < distances[$1] } ?? 0
-        return sizes[nearest]
+        let ridge = SensorRidge(
+            scaled(set.train), stretched: scaled(set.stretched),
+            validation: scaled(set.validation))
+        let predictions = scaled(set.test).map(ridge.predict)
+        return Result(
+            method: Method.ridge.rawValue, seed: 0, parameters: ridge.parameters, epochs: 0,
+            bestEpoch: 0, validationMSE: ridge.validationError,
+            test: SensorErrors(predictions, of: set.test, SensorScaling(set.train)),
+            seconds: watch.seconds)
     }
 }

@@ -6,6 +6,8 @@ package struct SensorErrors: Sendable, Equatable, Codable {
     package let mseByOutput: [Double]
     /// Mean squared error in units of the training targets' deviations, over all outputs.
     package let scaledMSE: Double
+    /// Of each output: 1 is about what the mean of the training gets where recordings are alike.
+    package let scaledMSEByOutput: [Double]
     /// Mean length of the error as a vector, where all outputs are known.
     package let euclid: Double
     /// Length of the sum of all errors of a sequence, meaned over sequences: what would be left of an
@@ -52,6 +54,7 @@ package struct SensorErrors: Sendable, Equatable, Codable {
         mse = squares.reduce(0, +) / Double(max(1, count))
         mseByOutput = zip(squares, counts).map { $0 / Double(max(1, $1)) }
         let scaled = zip(squares, scaling.targetScales).map { $0 / Double($1 * $1) }
+        scaledMSEByOutput = zip(scaled, counts).map { $0 / Double(max(1, $1)) }
         scaledMSE = scaled.reduce(0, +) / Double(max(1, count))
         euclid = lengths / Double(max(1, rows))
         drift = drifts / Double(max(1, sequences.count))

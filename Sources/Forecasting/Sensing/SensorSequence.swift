@@ -44,6 +44,13 @@ package struct SensorSequence: Sendable, Equatable {
         }
         self.targets = known
     }
+
+    /// The same targets with other inputs of the same shape.
+    init(_ other: SensorSequence, inputs: [Float]) {
+        precondition(inputs.count == other.inputs.count, "SensorSequence: \(inputs.count) inputs")
+        (name, targets, self.inputs) = (other.name, other.targets, inputs)
+        (channels, outputs, ratio) = (other.channels, other.outputs, other.ratio)
+    }
 }
 
 /// Sequences kept apart by recording or by subject.
@@ -52,16 +59,19 @@ package struct SensorSet: Sendable {
     /// What stands for the numbers of a target, with units.
     package let outputs: [String]
     package let train: [SensorSequence]
+    /// Those of training as they would be at other speeds: to learn from, never for moments or errors.
+    package let stretched: [SensorSequence]
     package let validation: [SensorSequence]
     package let test: [SensorSequence]
 
     package init(
-        name: String, outputs: [String], train: [SensorSequence], validation: [SensorSequence],
-        test: [SensorSequence]
+        name: String, outputs: [String], train: [SensorSequence],
+        stretched: [SensorSequence] = [], validation: [SensorSequence], test: [SensorSequence]
     ) {
         self.name = name
         self.outputs = outputs
-        (self.train, self.validation, self.test) = (train, validation, test)
+        (self.train, self.stretched) = (train, stretched)
+        (self.validation, self.test) = (validation, test)
     }
 }
 

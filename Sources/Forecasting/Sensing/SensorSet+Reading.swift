@@ -33,59 +33,6 @@ extension SensorSet {
         }
     }
 
-    // MARK: BIDMC
-
-    private static func bidmc(_ folder: String) throws(LabelledSetError) -> SensorSet {
-        let suffix = "_Numerics.csv"
-        let subjects = try bidmcSubjects(folder)
-        let groups = Set(subjects.values).sorted()
-        var parts: [[SensorSequence]] = [[], [], []]
-        for name in try files(folder, suffix) {
-            let record = String(name.dropLast(suffix.count))
-            guard let group = subjects[record].flatMap({ groups.firstIndex(of: $0) }) else {
-                throw LabelledSetError(
-                    file: "records.csv", reason: .label(record))
-            }
-            let signals = try NumberTable("\(record)_Signals.csv", in: folder)
-            let numerics = try NumberTable(name, in: folder)
-            var (inputs, targets): ([[Double]], [[Double]]) = ([], [])
-            for channel in ["PLETH", "II"] {
-                inputs.append(
-                    means(try signals.column(channel, file: "\(record)_Signals.csv"), of: 5))
-            }
-            for channel in ["HR", "RESP", "SpO2"] {
-                // A second's number stands at its end.
-                targets.append(
-                    try numerics.column(channel, file: name).dropFirst().map {
-                        $0 > 0 ? $0 : .nan
-                    })
-            }
-            // Of every five subjects three are for training.
-            let part = [0, 0, 0, 1, 2][group % 5]
-            parts[part].append(
-                SensorSequence(name: record, inputs: inputs, targets: targets, ratio: 25))
-        }
-        return SensorSet(
-            name: Source.bidmc.rawValue,
-            outputs: ["heart rate, 1/min", "respiratory rate, 1/min", "oxygen saturation, %"],
-            train: parts[0], validation: parts[1], test: parts[2])
-    }
-
-    private static func bidmcSubjects(
-        _ folder: String
-    ) throws(LabelledSetError) -> [String: String] {
-        let path = "\(folder)/records.csv"
-        guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
-            throw LabelledSetError(file: "records.csv", reason: .missing)
-        }
-        var subjects: [String: String] = [:]
-        for line in text.split(whereSeparator: \.isNewline).dropFirst() {
-            let cells = line.split(separator: ",", omittingEmptySubsequences: false)
-            if cells.count > 1 { subjects[String(cells[0])] = String(cells[1]) }
-        }
-        return subjects
-    }
-
     // MARK: BROAD
 
     private static func broad(_ folder: String) throws(LabelledSetError) -> SensorSet {
@@ -199,7 +146,7 @@ extension SensorSet {
         }
     }
 
-    private static func files(
+    static func files(
         _ folder: String, _ suffix: String
     ) throws(LabelledSetError) -> [String] {
         // A folder that cannot be listed has no files, which is said.
