@@ -2,12 +2,12 @@ package import Tensors
 
 /// A linear map of the channels of rows, `y = x·Wᵀ + b`, on `[time, channel]`.
 package struct RowLinear: Sendable {
-    let weight: Slot  // [outputs, inputs]
-    let bias: Slot  // [outputs]
+    package let weight: Slot  // [outputs, inputs]
+    package let bias: Slot  // [outputs]
 
     /// What follows from the weight alone, or its gradient: `[inputs, outputs]`.
     package struct Weights: Sendable {
-        let turned: Panel  // [inputs, outputs]
+        package let turned: Panel  // [inputs, outputs]
         let spare: Panel?  // [outputs, inputs], of a gradient
 
         package init(
@@ -31,6 +31,15 @@ package struct RowLinear: Sendable {
     package func begin<S>(_ p: inout Parameters<S>, _ random: inout RandomStream) {
         p.drawUniform(weight, fanIn: inputs, &random)
         p.drawUniform(bias, fanIn: inputs, &random)
+    }
+
+    /// Multiplies each output, in the weights.
+    package func scaleOutputs<S>(of p: inout Parameters<S>, by factors: [S]) {
+        for (output, factor) in factors.enumerated() {
+            p.values[bias.offset + output] *= factor
+            let first = weight.offset + output * inputs
+            for index in first..<first + inputs { p.values[index] *= factor }
+        }
     }
 
     /// Makes what follows from the weight alone.

@@ -152,14 +152,10 @@ package struct DirectionSignals: Sendable {
 }
 
 extension DirectionSignals {
-    /// The same for one of several pieces of equal length.
-    func piece(_ range: Range<Int>) -> DirectionSignals {
-        let count = ScanExtent.keptCount(length: range.count)
-        let first = range.isEmpty ? 0 : range.lowerBound / range.count * count
-        return DirectionSignals(
-            convolved: convolved.rows(range), x: x.rows(range), projected: projected.rows(range),
-            before: before.rows(range), delta: delta.rows(range),
-            kept: kept.map { $0.rows(first..<first + count) })
+    /// What a scan over sequences keeps, which are no more and no longer than planned.
+    func kept(of sequences: RowSequences) -> Panel? {
+        let count = sequences.count * ScanExtent.keptCount(length: sequences.length)
+        return kept.map { $0.rows(0..<count) }
     }
 
     /// The same for the first points in time, whatever the pieces.
@@ -262,7 +258,7 @@ extension SelectiveDirection {
     ///   - adding: Whether y is added to.
     ///   - reversed: Whether time runs backwards.
     ///   - masked: Rows that leave the state alone.
-    ///   - length: Points in time of a piece that begins at rest; all where nil.
+    ///   - sequences: Each of which begins at rest; all rows are one where nil.
     ///   - signals: Filled.
     ///   - scratch: Of the calling thread. Its state is that behind the last point, afterwards.
     ///   - weights: What `prepare` made.
@@ -270,27 +266,22 @@ extension SelectiveDirection {
     ///   - work: The memory of all panels.
     package func forward<S>(
         _ x: Panel, into y: Panel, adding: Bool, reversed: Bool, masked: MaskedRows,
-        length: Int? = nil, _ signals: DirectionSignals, _ scratch: DirectionScratch,
-        _ weights: DirectionWeights, _ p: Panel, _ work: Workspace<S>
+        sequences: RowSequences? = nil, _ signals: DirectionSignals,
+        _ scratch: DirectionScratch, _ weights: DirectionWeights, _ p: Panel, _ work: Workspace<S>
     ) {
-        let piece = max(1, length ?? x.rows)
-        for first in stride(from: 0, to: x.rows, by: piece) {
-            let rows = first..<first + piece
+        let sequences = sequences ?? .consecutive(1, length: x.rows)
+        for index in 0..<sequences.count {
             work.depthwise(
-                x.rows(rows), weights: weights.taps, bias: convolution.bias.panel(in: p),
-                into: signals.convolved.rows(rows), reversed: reversed)
+                sequences.rows(of: index, in: x), weights: weights.taps,
+                bias: convolution.bias.panel(in: p),
+                into: sequences.rows(of: index, in: signals.convolved), reversed: reversed)
         }
         select(signals, weights, p, work)
         masked.clear(signals.delta, work)
-        for first in stride(from: 0, to: x.rows, by: piece) {
-            let rows = first..<first + piece
-            let own = signals.piece(rows)
-            work.fill(scratch.state)
-            work.scan(
-                inputs(own), a: weights.a, d: skip.panel(in: p), into: y.rows(rows),
-                adding: adding, state: scratch.state, kept: own.kept, scratch: scratch.scan,
-                reversed: reversed)
-        }
+        work.scan(
+            inputs(signals), a: weights.a, d: skip.panel(in: p), into: y, adding: adding,
+            state: scratch.state, kept: signals.kept(of: sequences), scratch: scratch.scan,
+            sequences: sequences, reversed: reversed)
     }
 
     /// From the convolved signal to all that the scan takes.
@@ -320,7 +311,7 @@ extension SelectiveDirection {
     ///   - dx: `[time, inner]`; may have gaps.
     ///   - reversed: As in `forward`.
     ///   - masked: As in `forward`; those rows of dx mean nothing.
-    ///   - length: As in `forward`.
+    ///   - sequences: As in `forward`.
     ///   - signals: What `forward` filled.
     ///   - scratch: Of the calling thread.
     ///   - weights: What `prepare` made.
@@ -330,38 +321,33 @@ extension SelectiveDirection {
     ///   - work: The memory of all panels.
     package func backward<S>(
         _ dy: Panel, x: Panel, into dx: Panel, reversed: Bool, masked: MaskedRows,
-        length: Int? = nil, _ signals: DirectionSignals, _ scratch: DirectionScratch,
-        _ weights: DirectionWeights, slopes: DirectionWeights, _ p: Panel, gradient: Panel,
-        _ work: Workspace<S>
+        sequences: RowSequences? = nil, _ signals: DirectionSignals,
+        _ scratch: DirectionScratch, _ weights: DirectionWeights, slopes: DirectionWeights,
+        _ p: Panel, gradient: Panel, _ work: Workspace<S>
     ) {
-        let piece = max(1, length ?? x.rows)
-        for first in stride(from: 0, to: x.rows, by: piece) {
-            let rows = first..<first + piece
-            scanBackward(
-                dy.rows(rows), reversed, signals.piece(rows), scratch.rows(rows), weights, slopes,
-                p, gradient, work)
-        }
+        let sequences = sequences ?? .consecutive(1, length: x.rows)
+        scanBackward(
+            dy, reversed, sequences, signals, scratch, weights, slopes, p, gradient, work)
         masked.clear(scratch.ddelta, work)
         selectBackward(signals, scratch, slopes, p, gradient, work)
-        for first in stride(from: 0, to: x.rows, by: piece) {
-            let rows = first..<first + piece
+        for index in 0..<sequences.count {
             work.depthwiseBackward(
-                x.rows(rows), weights: weights.taps, dy: scratch.dx.rows(rows),
-                into: dx.rows(rows), dweights: slopes.taps,
+                sequences.rows(of: index, in: x), weights: weights.taps,
+                dy: sequences.rows(of: index, in: scratch.dx),
+                into: sequences.rows(of: index, in: dx), dweights: slopes.taps,
                 dbias: convolution.bias.panel(in: gradient), reversed: reversed)
         }
     }
 
-    /// The adjoint of the scan of one piece.
+    /// The adjoint of the scan.
     private func scanBackward<S>(
-        _ dy: Panel, _ reversed: Bool, _ signals: DirectionSignals, _ scratch: DirectionScratch,
-        _ weights: DirectionWeights, _ slopes: DirectionWeights, _ p: Panel, _ gradient: Panel,
-        _ work: Workspace<S>
+        _ dy: Panel, _ reversed: Bool, _ sequences: RowSequences, _ signals: DirectionSignals,
+        _ scratch: DirectionScratch, _ weights: DirectionWeights, _ slopes: DirectionWeights,
+        _ p: Panel, _ gradient: Panel, _ work: Workspace<S>
     ) {
-        guard let kept = signals.kept else {
+        guard let kept = signals.kept(of: sequences) else {
             preconditionFailure("SelectiveDirection: made without training")
         }
-        work.fill(scratch.state)
         let dprojected = scratch.dprojected
         work.scanBackward(
             inputs(signals), a: weights.a, d: skip.panel(in: p), kept: kept, dy: dy,
@@ -369,7 +355,7 @@ extension SelectiveDirection {
                 x: scratch.dx, delta: scratch.ddelta, b: dprojected.columns(rank..<rank + states),
                 c: dprojected.columns(rank + states..<rank + 2 * states)),
             da: slopes.a, dd: skip.panel(in: gradient), dstate: scratch.state,
-            scratch: scratch.scan, reversed: reversed)
+            scratch: scratch.scan, sequences: sequences, reversed: reversed)
     }
 
     /// The adjoint of `select`: the gradient of the convolved signal takes the place of dx.

@@ -15,6 +15,12 @@ package struct ScanSizes: Sendable {
     var ddelta = 0
     var db = 0
     var dc = 0
+    /// Sequences that begin with states of 0; 0 for one that begins with those that are given.
+    var sequences = 0
+    /// Rows from one point in time of a sequence to the next; below zero backwards.
+    var along = 1
+    /// Rows from one sequence to the next.
+    var apart = 0
 
     init(length: Int, channels: Int, states: Int) {
         self.length = length
@@ -25,7 +31,8 @@ package struct ScanSizes: Sendable {
     fileprivate var raw: ck_scan_sizes {
         ck_scan_sizes(
             length: length, channels: channels, states: states, x: x, delta: delta, b: b, c: c,
-            y: y, dx: dx, ddelta: ddelta, db: db, dc: dc)
+            y: y, dx: dx, ddelta: ddelta, db: db, dc: dc, sequences: sequences, along: along,
+            apart: apart)
     }
 }
 

@@ -100,20 +100,27 @@ extension Workspace {
     ///   - adding: Whether y is added to.
     ///   - state: The states before the first point, and after it those behind the last:
     ///     `[states, ScanExtent.width]`.
-    ///   - kept: Takes what the adjoint needs, `[ScanExtent.keptCount, states·width]`; nil where there
-    ///     is none.
+    ///   - kept: Takes what the adjoint needs, `[ScanExtent.keptCount, states·width]` for every sequence;
+    ///     nil where there is none.
     ///   - scratch: At least `ScanExtent.scratch` elements.
+    ///   - sequences: Each of which begins with states of 0, whatever `state` holds; all rows are one that
+    ///     begins with `state` where nil.
     ///   - reversed: Whether the last point in time comes first.
     package func scan(
         _ signals: ScanSignals, a: Panel, d: Panel, into y: Panel, adding: Bool = false,
-        state: Panel, kept: Panel?, scratch: Panel, reversed: Bool = false
+        state: Panel, kept: Panel?, scratch: Panel, sequences: RowSequences? = nil,
+        reversed: Bool = false
     ) {
-        var sizes = expectScan(signals, a, d, y, state, kept, scratch, reversed)
-        sizes.y = reversed ? -y.stride : y.stride
+        var sizes = expectScan(signals, a, d, y, state, kept, scratch, sequences, reversed)
+        guard sizes.length > 0 else { return }
+        sizes.y = sizes.along * y.stride
+        let start = start(signals.x, sequences, reversed)
         unsafe S.scan(
-            sizes, first(signals.x, reversed), first(signals.delta, reversed), dense(a),
-            first(signals.b, reversed), first(signals.c, reversed), pointer(d),
-            into: first(y, reversed), adding: adding, state: dense(state),
+            sizes, pointer(signals.x) + start * signals.x.stride,
+            pointer(signals.delta) + start * signals.delta.stride, dense(a),
+            pointer(signals.b) + start * signals.b.stride,
+            pointer(signals.c) + start * signals.c.stride, pointer(d),
+            into: pointer(y) + start * y.stride, adding: adding, state: dense(state),
             kept: kept.map { unsafe dense($0) }, scratch: pointer(scratch))
     }
 
@@ -131,28 +138,34 @@ extension Workspace {
     ///   - dd: `[1, channels]`
     ///   - dstate: `[states, width]`
     ///   - scratch: At least `ScanExtent.scratch` elements.
+    ///   - sequences: As there; where given, `dstate` is taken to be 0 behind each.
     ///   - reversed: As there.
     package func scanBackward(
         _ signals: ScanSignals, a: Panel, d: Panel, kept: Panel, dy: Panel,
         into gradients: ScanSignals, da: Panel, dd: Panel, dstate: Panel, scratch: Panel,
-        reversed: Bool = false
+        sequences: RowSequences? = nil, reversed: Bool = false
     ) {
-        var sizes = expectScan(signals, a, d, dy, dstate, kept, scratch, reversed)
-        gradients.expect(sizes.length, sizes.channels, sizes.states)
+        var sizes = expectScan(signals, a, d, dy, dstate, kept, scratch, sequences, reversed)
+        gradients.expect(signals.x.rows, sizes.channels, sizes.states)
         da.expect(a.rows, a.columns)
         dd.expect(1, sizes.channels)
-        let sign = reversed ? -1 : 1
-        sizes.y = sign * dy.stride
-        (sizes.dx, sizes.ddelta) = (sign * gradients.x.stride, sign * gradients.delta.stride)
-        (sizes.db, sizes.dc) = (sign * gradients.b.stride, sign * gradients.c.stride)
+        guard sizes.length > 0 else { return }
+        let (along, start) = (sizes.along, start(signals.x, sequences, reversed))
+        sizes.y = along * dy.stride
+        (sizes.dx, sizes.ddelta) = (along * gradients.x.stride, along * gradients.delta.stride)
+        (sizes.db, sizes.dc) = (along * gradients.b.stride, along * gradients.c.stride)
         let targets = unsafe ScanGradients(
-            x: first(gradients.x, reversed), delta: first(gradients.delta, reversed), a: dense(da),
-            b: first(gradients.b, reversed), c: first(gradients.c, reversed), d: pointer(dd),
+            x: pointer(gradients.x) + start * gradients.x.stride,
+            delta: pointer(gradients.delta) + start * gradients.delta.stride, a: dense(da),
+            b: pointer(gradients.b) + start * gradients.b.stride,
+            c: pointer(gradients.c) + start * gradients.c.stride, d: pointer(dd),
             state: dense(dstate))
         unsafe S.scanBackward(
-            sizes, first(signals.x, reversed), first(signals.delta, reversed), dense(a),
-            first(signals.b, reversed), first(signals.c, reversed), pointer(d), kept: dense(kept),
-            first(dy, reversed), into: targets, scratch: pointer(scratch))
+            sizes, pointer(signals.x) + start * signals.x.stride,
+            pointer(signals.delta) + start * signals.delta.stride, dense(a),
+            pointer(signals.b) + start * signals.b.stride,
+            pointer(signals.c) + start * signals.c.stride, pointer(d), kept: dense(kept),
+            pointer(dy) + start * dy.stride, into: targets, scratch: pointer(scratch))
     }
 
     /// Where a signal starts: its last row where time runs backwards.
@@ -161,24 +174,36 @@ extension Workspace {
         return unsafe reversed ? start + max(0, panel.rows - 1) * panel.stride : start
     }
 
+    /// The row that the first point in time of the first sequence lies in.
+    private func start(_ signal: Panel, _ sequences: RowSequences?, _ reversed: Bool) -> Int {
+        guard reversed, signal.rows > 0 else { return 0 }
+        return sequences.map { ($0.length - 1) * $0.along } ?? signal.rows - 1
+    }
+
     private func expectScan(
         _ signals: ScanSignals, _ a: Panel, _ d: Panel, _ y: Panel, _ state: Panel, _ kept: Panel?,
-        _ scratch: Panel, _ reversed: Bool
+        _ scratch: Panel, _ sequences: RowSequences?, _ reversed: Bool
     ) -> ScanSizes {
-        let (length, channels, states) = (signals.x.rows, a.rows, a.columns)
-        signals.expect(length, channels, states)
-        y.expect(length, channels)
+        let (rows, channels, states) = (signals.x.rows, a.rows, a.columns)
+        let all = sequences ?? .consecutive(1, length: rows)
+        precondition(all.rows == rows, "scan: \(all.rows) rows of \(rows)")
+        signals.expect(rows, channels, states)
+        y.expect(rows, channels)
         d.expect(1, channels)
         let width = ScanExtent.width(channels: channels)
         state.expect(states, width)
-        kept?.expect(ScanExtent.keptCount(length: length), states * width)
+        kept?.expect(all.count * ScanExtent.keptCount(length: all.length), states * width)
         let needed = ScanExtent.scratch(channels: channels, states: states)
         precondition(scratch.count >= needed, "scan: scratch \(scratch.count) < \(needed)")
         _ = unsafe dense(scratch)
-        var sizes = ScanSizes(length: length, channels: channels, states: states)
-        let sign = reversed ? -1 : 1
-        (sizes.x, sizes.delta) = (sign * signals.x.stride, sign * signals.delta.stride)
-        (sizes.b, sizes.c) = (sign * signals.b.stride, sign * signals.c.stride)
+        var sizes = ScanSizes(length: all.length, channels: channels, states: states)
+        sizes.sequences = sequences == nil ? 0 : all.count
+        sizes.along = reversed ? -all.along : all.along
+        sizes.apart = all.apart
+        (sizes.x, sizes.delta) = (
+            sizes.along * signals.x.stride, sizes.along * signals.delta.stride
+        )
+        (sizes.b, sizes.c) = (sizes.along * signals.b.stride, sizes.along * signals.c.stride)
         return sizes
     }
 }

@@ -43,6 +43,36 @@ import Testing
             }
         }
     }
+
+    @Test func `a step over a group allocates nothing, on one thread and on two`() async {
+        await #expect(processExitsWith: .success) {
+            for threads in [1, 2] {
+                for c in TSM2Tests.cases { countGroupSteps(c.configuration, threads) }
+            }
+        }
+    }
+}
+
+/// The same for a step over a group of series.
+private func countGroupSteps(_ configuration: TSM2Configuration, _ threads: Int) {
+    var (network, parameters, series) = TSM2Tests.trial(configuration, Float.self)
+    var random = RandomStream(seed: 1)
+    var gradient = Parameters<Float>(zeros: network.layout)
+    var optimiser = AdamW<Float>(
+        network.layout, schedule: LearningRateSchedule(peak: 1e-3, steps: 100), weightDecay: 0.01)
+    let pass = TSM2Pass<Float>(
+        network, batch: 9, variates: 3, training: true, team: Team(threads: threads))
+    let (starts, variates) = (Array(0..<9), [0, 1, 2])
+    var quiet = 0
+    for _ in 0..<200 where quiet < 10 {
+        let before = allocation_count()
+        pass.load(series, starts: starts, variates: variates)
+        let loss = pass.step(parameters, dropoutKey: random.next(), gradient: &gradient)
+        _ = optimiser.update(&parameters, gradient)
+        quiet = allocation_count() == before ? quiet + 1 : 0
+        precondition(loss.isFinite)
+    }
+    precondition(quiet == 10, "steps over a group allocate")
 }
 
 /// The same for a step of a hierarchical model.
