@@ -24,6 +24,15 @@ struct BacktestCommand: ParsableCommand {
             on validation, and test is looked at once. Errors are in units of the quantities; drift
             is what their sum comes to over a sequence.
 
+            multivariate: all columns at once, as a group; look-back, borders and scaling as above, errors
+            over every test window, column and step, and of every column. Families: ridge, ridge-mean (of
+            two look-backs), tsm2, tsm2-calendar (told hour and weekday), tsm2-unmixed (along time
+            alone), spacetime, ensemble (a combination if it gains, and what is better for single columns).
+
+            Example:
+              systole backtest ETTh1.csv --protocol multivariate --lag 336 --horizon 96,192,336,720 \\
+                  --families ridge,ridge-mean,tsm2,tsm2-unmixed,ensemble --seeds 0,1,2
+
             Example:
               systole backtest --protocol csp --set bidmc --data bidmc --seeds 0,1,2 --json
             """)
@@ -34,13 +43,17 @@ struct BacktestCommand: ParsableCommand {
         name: [.customLong("target"), .customLong("column")],
         help: "The column; not needed where there is only one.")
     var column: String?
-    @Option(help: "informer or csp.") var `protocol` = "informer"
+    @Option(help: "informer, multivariate or csp.") var `protocol` = "informer"
     @Option(help: "Steps that a model looks back on.") var lag = 336
     @Option(help: "Steps to forecast; several as 96,192,336,720.") var horizon: String?
     @Option(help: "Steps of one season; found in the data unless given.") var season: Int?
     @Option(
-        help: "Families, separated by commas: seasonal-naive, ets, ridge, spacetime, auto.")
-    var families = "seasonal-naive,ets,ridge,spacetime,auto"
+        help: """
+            Families, separated by commas: seasonal-naive, ets, ridge, spacetime, auto; all unless \
+            given. Of multivariate ridge, ridge-mean, tsm2, tsm2-calendar, tsm2-unmixed, spacetime, \
+            ensemble; all but tsm2-calendar and spacetime.
+            """)
+    var families: String?
     @Option(help: "Seeds, separated by commas; each trains a model of its own.") var seeds = "0"
     @Option(help: "Cores that training may use; the figures are the same with any number.")
     var threads = ProcessInfo.processInfo.activeProcessorCount
@@ -64,10 +77,14 @@ struct BacktestCommand: ParsableCommand {
         guard (file == nil) != (data == nil) else {
             throw ValidationError("give one CSV file: systole backtest FILE.csv")
         }
-        guard self.protocol == "informer" else {
-            throw ValidationError("--protocol \(self.protocol): accepted are informer and csp")
+        switch self.protocol {
+        case "informer": _ = try chosenFamilies()
+        case "multivariate": _ = try jointRun()
+        default:
+            throw ValidationError(
+                "--protocol \(self.protocol): accepted are informer, multivariate and csp")
         }
-        _ = try (horizons(), chosenFamilies(), chosenSeeds())
+        _ = try (horizons(), chosenSeeds())
         guard (1...ForecastTask.lagMaximum).contains(lag) else {
             throw ValidationError("--lag \(lag) is outside 1 to \(ForecastTask.lagMaximum)")
         }
@@ -78,6 +95,9 @@ struct BacktestCommand: ParsableCommand {
         guard self.protocol != "csp" else {
             return try sensors.run(
                 folder: path, seeds: chosenSeeds(), threads: threads, json: json)
+        }
+        if self.protocol == "multivariate" {
+            return try jointRun().run(file: path, options: table, json: json)
         }
         let series = try SensorFile(path: path, options: table).series(column: column)
         let season = season ?? min(Season.inferred(for: series), lag)
@@ -113,6 +133,14 @@ struct BacktestCommand: ParsableCommand {
         }
     }
 
+    private func jointRun() throws -> JointBacktestRun {
+        let asked = families ?? "ridge,ridge-mean,tsm2,tsm2-unmixed,ensemble"
+        let names = asked.split(separator: ",").map { $0.filter { $0 != " " } }
+        return JointBacktestRun(
+            horizons: try horizons(), lag: lag, families: try JointBacktestRun.families(names),
+            seeds: try chosenSeeds(), threads: threads)
+    }
+
     private func horizons() throws -> [Int] {
         guard let horizon else {
             throw ValidationError("--horizon is missing: the steps to forecast")
@@ -124,7 +152,8 @@ struct BacktestCommand: ParsableCommand {
 
     /// The families to fit, and whether the choice among them is judged; all of them for `auto` alone.
     private func chosenFamilies() throws -> (families: [Family], auto: Bool) {
-        let names = try list(families, "--families") { (name: String) -> String? in
+        let asked = families ?? "seasonal-naive,ets,ridge,spacetime,auto"
+        let names = try list(asked, "--families") { (name: String) -> String? in
             let isKnown = name == "auto" || Family.singles.contains { $0.rawValue == name }
             return isKnown ? name : nil
         }

@@ -11,9 +11,11 @@ struct GroupCommand: AsyncParsableCommand {
               systole group add plant --labels '{"plant": "a"}'
               systole group watch plant --alerts-per-week 2
               systole group show plant
+              systole group train plant --horizon '1 day'; systole group forecast plant --every '1 hour'
             """,
         subcommands: [
             Add.self, List.self, Show.self, Refresh.self, Remove.self, Watch.self, Unwatch.self,
+            Train.self, Forecast.self, Models.self, Explain.self,
         ],
         defaultSubcommand: List.self)
 

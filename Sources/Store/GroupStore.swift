@@ -20,6 +20,11 @@ package struct StoredGroup: Hashable, Sendable {
     package let members: [SeriesID]
     /// Keys of members whose step is no longer that of the group.
     package let strangers: [String]
+
+    /// The same group as it was with these members.
+    package func with(members: [SeriesID]) -> StoredGroup {
+        StoredGroup(id: id, name: name, grid: grid, members: members, strangers: [])
+    }
 }
 
 /// Groups of series, and what their members showed.

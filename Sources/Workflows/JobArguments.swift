@@ -98,6 +98,49 @@ enum JobArguments {
         }
     }
 
+    /// `{"group_id": 7, "family": "ridge,tsm2", "steps": 24, "seed": 1, "threads": 2}`
+    struct TrainGroup: Decodable {
+        let groupID: GroupID
+        /// Names of families, separated by commas, or `auto` for all of them.
+        let family: String
+        let steps: Int
+        /// The worker's own where nil.
+        let seed: UInt64?
+        /// Cores that a training may use, if the worker allows as many; the worker's own where nil.
+        let threads: Int?
+
+        init(from decoder: any Decoder) throws {
+            let values = try decoder.container(keyedBy: Key.self)
+            groupID = GroupID(try values.decode(Int64.self, forKey: .groupID))
+            family = try values.decode(String.self, forKey: .family)
+            steps = try values.decode(Int.self, forKey: .steps)
+            seed = try values.decodeIfPresent(UInt64.self, forKey: .seed)
+            threads = try values.decodeIfPresent(Int.self, forKey: .threads)
+        }
+    }
+
+    /// `{"group_id": 7, "steps": 24}`
+    struct ForecastGroup: Decodable {
+        let groupID: GroupID
+        /// As many as the model forecasts where nil.
+        let steps: Int?
+
+        init(from decoder: any Decoder) throws {
+            let values = try decoder.container(keyedBy: Key.self)
+            groupID = GroupID(try values.decode(Int64.self, forKey: .groupID))
+            steps = try values.decodeIfPresent(Int.self, forKey: .steps)
+        }
+    }
+
+    /// `{"lane": 3}`
+    struct Derive: Decodable {
+        let lane: Int
+
+        init(from decoder: any Decoder) throws {
+            lane = try decoder.container(keyedBy: Key.self).decode(Int.self, forKey: .lane)
+        }
+    }
+
     /// `{"group_id": 7}`
     struct ScoreGroup: Decodable {
         let groupID: GroupID

@@ -3,13 +3,15 @@ package import Postgres
 import ServiceLifecycle
 import Store
 
-/// Sees to it that what is new of watched series is scored: adds the jobs, as soon as it hears of
+/// Sees to it that what is new of watched series is scored, and derived from: adds the jobs, as soon as it hears of
 /// news and at every look.
 ///
 /// Any number may run: a lane of series has one job at a time, whoever adds it.
 package struct NewsRouter: Service {
     /// How long news may lie that nobody heard of.
     static let interval = Duration.milliseconds(200)
+    /// How long news of what is to be derived wait for others: a job for each would cost more than it does.
+    static let settling = Duration.milliseconds(100)
     /// The least time between two looks, so that many small transactions are one job.
     static let pause = Duration.milliseconds(10)
 
@@ -49,7 +51,9 @@ package struct NewsRouter: Service {
     private func route(hearing connection: Connection) async throws {
         try await connection.listen("systole_news")
         while true {
-            try await connection.withSession { db in _ = try WatchNews.route(in: db) }
+            try await connection.withSession { db in
+                _ = try WatchNews.route(settled: Self.settling, in: db)
+            }
             try await Task.sleep(for: Self.pause)
             var hasHeard = try await connection.waitForNotification(timeout: Self.interval) != nil
             while hasHeard {

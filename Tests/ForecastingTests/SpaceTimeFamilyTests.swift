@@ -39,6 +39,45 @@ import Testing
         }
     }
 
+    @Test func `as a stream it expects what comes next, the same from stored bytes at any cut`()
+        throws
+    {
+        let pipeline = try Self.fit()
+        let values = Self.series.values.map { Float($0) }
+        func streamed(cuts: [Int]) throws -> (pieces: [Int64], values: [Float]) {
+            var stream = DerivedStream(channels: 1, next: 0)
+            var outcome: (pieces: [Int64], values: [Float]) = ([], [])
+            for (begin, end) in zip([0] + cuts, cuts + [values.count]) {
+                let computer = try #require(ForecastStream(pipeline))
+                let part = try stream.advance(
+                    Array(values[begin..<end]), from: Int64(begin), with: computer)
+                stream = try DerivedStream(bytes: stream.bytes, channels: 1)
+                outcome.pieces += part.pieces
+                outcome.values += part.values
+            }
+            return outcome
+        }
+        let whole = try streamed(cuts: [])
+        #expect(whole.pieces == Array(0..<700))
+        let cut = try streamed(cuts: [1, 2, 60, 333, 699])
+        #expect(cut.values == whole.values)
+        // About as good as windows that are computed anew, on rows that it was not trained on.
+        var (streamSquares, windowSquares): (Float, Float) = (0, 0)
+        for row in 650..<690 {
+            let window = try pipeline.forecast(
+                history: Self.series.slice(0..<row + 1), steps: 1)
+            windowSquares += pow2(Float(window.values[0]) - values[row + 1])
+            streamSquares += pow2(whole.values[row] - values[row + 1])
+        }
+        #expect(streamSquares < 2 * windowSquares, "\(streamSquares), \(windowSquares)")
+        let ridge = try FittedPipeline.fit(
+            .ridge, series: Self.series, task: pipeline.task,
+            split: .live(rows: 700, task: pipeline.task), options: FitOptions())
+        #expect(ForecastStream(ridge) == nil, "other families keep nothing of a stream")
+    }
+
+    private func pow2(_ value: Float) -> Float { value * value }
+
     @Test func `scores in batches are those of one batch`() throws {
         let scorer = AnomalyScorer(try Self.fit())
         let faulty = Self.series.changing(600..<606) { $0 + 20 }

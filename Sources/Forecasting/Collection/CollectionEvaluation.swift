@@ -69,6 +69,14 @@ package struct CollectionEvaluation: Sendable {
                         by: models.validation, validation, fallback: smoothed[0]),
                     test: pool.forecasts(by: models.test, test, fallback: smoothed[1])))
         }
+        if trainsNetworks, let group = GroupedSeries(collection, validation) {
+            try progress("\(collection.name): tsm2")
+            let trained = try group.trained(seed: seed, threads: threads, clock: clock)
+            let said = zip([validation, test], smoothed).map { stage, fallback in
+                group.forecasts(by: trained, stage, threads: threads, fallback: fallback)
+            }
+            entries.append(Entry(method: .tsm2, validation: said[0], test: said[1]))
+        }
         return report(collection, entries)
     }
 

@@ -14,9 +14,11 @@ package enum CollectionMethod: String, Sendable, CaseIterable, Codable {
     case spacetime
     /// The same on logarithms.
     case spacetimeLog = "spacetime-log"
+    /// One TSM2 network that mixes all series, where they have the same rows.
+    case tsm2
 
-    /// Whether one model is learnt from all series together.
-    var isShared: Bool { self != .seasonalNaive && self != .ets }
+    /// Whether one model is learnt from the windows of all series.
+    var isShared: Bool { self != .seasonalNaive && self != .ets && self != .tsm2 }
 
     /// Whether logarithms are modelled; series that reach zero are lifted above it first.
     var isLogarithmic: Bool { self == .ridgeLog || self == .spacetimeLog }
