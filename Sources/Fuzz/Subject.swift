@@ -12,10 +12,11 @@ struct Subject: Sendable {
     /// Whether the bytes were read; a refusal is the parser's own error.
     let parse: @Sendable ([UInt8]) -> Bool
 
-    static let all = [
-        wfdbHeader, wfdbSignal, edf, csv, leadTable, tsf, safetensors, classifier,
-        electrocardiogram,
-    ]
+    static let all =
+        [
+            wfdbHeader, wfdbSignal, edf, csv, leadTable, tsf, safetensors, classifier,
+            electrocardiogram,
+        ] + feeds
 
     /// The most memory that a reader may take for one input.
     private static let bytesMaximum = 16 << 20

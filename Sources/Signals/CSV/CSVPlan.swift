@@ -37,6 +37,9 @@ package struct CSVPlan: Sendable {
     /// The line of that row, from 1.
     package let bodyLine: Int
 
+    /// How many columns hold values.
+    package var channelCount: Int { channels.count }
+
     /// An error of this file.
     func error(_ reason: CSVError.Reason, line: Int?) -> CSVError {
         CSVError(file: file, line: line, reason: reason)
