@@ -52,3 +52,12 @@ extension SHA256 {
         }.joined()
     }
 }
+
+/// SHA-256 of bytes.
+enum Digest {
+    static func hexadecimal(of bytes: [UInt8]) -> String {
+        var hash = SHA256()
+        hash.update(data: bytes)
+        return hash.hexadecimal
+    }
+}

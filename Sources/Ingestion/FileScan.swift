@@ -9,6 +9,9 @@ struct SourceFile: Sendable, Equatable {
         case table, wfdb, edf
         /// Samples of a WFDB record whose header is not there.
         case headless
+
+        /// Whether it is a recording of its own.
+        var isRecording: Bool { self == .wfdb || self == .edf }
     }
 
     let path: String
@@ -146,6 +149,22 @@ package enum IngestError: Error, Equatable, CustomStringConvertible {
     /// A name that no series can have.
     case seriesKey(String)
     case lineTooLong(line: Int, accepted: Int)
+    /// What is wrong with the settings of an MQTT source.
+    case mqtt(String)
+    /// What is wrong with the settings of a source.
+    case settingsFlaw(String)
+    /// A secret that a source refers to is not there; the reference alone.
+    case secret(String)
+    /// Another pull from the same source has moved its cursor meanwhile.
+    case overtaken
+
+    /// Whether what was read is at fault, rather than the settings or the database.
+    var isOfData: Bool {
+        switch self {
+        case .sameSeries, .seriesKey, .lineTooLong: true
+        case .tooManyFiles, .settings, .mqtt, .settingsFlaw, .secret, .overtaken: false
+        }
+    }
 
     package var description: String {
         switch self {
@@ -157,6 +176,10 @@ package enum IngestError: Error, Equatable, CustomStringConvertible {
                 + "characters without control characters or blanks at the ends"
         case .lineTooLong(let line, let accepted):
             "line \(line) is longer than the \(accepted) bytes that are accepted"
+        case .mqtt(let flaw): "the settings of an MQTT source: \(flaw)"
+        case .settingsFlaw(let flaw): "the settings of the source cannot be used: \(flaw)"
+        case .secret(let reference): "the secret \(reference) is not there, or is empty"
+        case .overtaken: "another pull from the same source was faster"
         }
     }
 }

@@ -24,6 +24,9 @@ extension FolderConnector {
             let outcome = try filing.store(onConflict: job.source.conflictRule, in: db)
             try CursorStore.move(
                 source: job.source.id, part: job.file.path, to: final.json(), in: db)
+            var figures = SourceFigures()
+            if case .unchanged = outcome {} else { figures.samples = filing.sampleCount }
+            try SourceFigures.add(figures, to: job.source.id, in: db)
             return outcome
         }
         switch outcome {

@@ -21,18 +21,15 @@ extension FolderConnector {
         var position = FilePosition(state)
         position.resume = -1
         var isWhole = true
-        while var piece = try pieces.next() {
-            let tail = piece.bytes.count - piece.wholeCount
-            if tail > 0, !job.isAtRest(state, seconds: job.settings.restSeconds) {
-                piece.bytes.removeLast(tail)
-                isWhole = false
-            }
-            let table = try CSVReader.rows(piece.bytes, plan: plan, firstLine: piece.firstLine)
-            position.resume = piece.resume
-            position.line = piece.resumeLine
-            position.prefix = piece.prefix
-            position.content = nil
-            try await Self.store(table, at: position, job, &report)
+        // The next piece is read while the database takes the one before it.
+        var next = try Self.next(&pieces, plan, job, &position, &isWhole)
+        while let table = next {
+            let reached = position
+            async let counts = Self.store(table, at: reached, job)
+            // A fault in what follows does not undo what came before it.
+            let following = Result { try Self.next(&pieces, plan, job, &position, &isWhole) }
+            report.count(try await counts, table.report, of: job.file.name)
+            next = try following.get()
         }
         if !isWhole {
             report.filesWaiting += 1
@@ -77,87 +74,56 @@ extension FolderConnector {
         return pieces
     }
 
+    /// Reads the next piece and moves the position behind it; nil at the end.
+    private static func next(
+        _ pieces: inout TablePieces, _ plan: CSVPlan, _ job: FileJob,
+        _ position: inout FilePosition, _ isWhole: inout Bool
+    ) throws -> CSVTable? {
+        guard var piece = try pieces.next() else { return nil }
+        let tail = piece.bytes.count - piece.wholeCount
+        if tail > 0, !job.isAtRest(job.file.state, seconds: job.settings.restSeconds) {
+            piece.bytes.removeLast(tail)
+            isWhole = false
+        }
+        let table = try CSVReader.rows(piece.bytes, plan: plan, firstLine: piece.firstLine)
+        position.resume = piece.resume
+        position.line = piece.resumeLine
+        position.prefix = piece.prefix
+        return table
+    }
+
     /// Stores one piece and moves the cursor, in one transaction.
     private static func store(
-        _ table: CSVTable, at position: FilePosition, _ job: FileJob,
-        _ report: inout IngestReport
-    ) async throws {
-        let counts = try await job.pool.transaction { db in
-            let counts = try append(table, job, in: db)
+        _ table: CSVTable, at position: FilePosition, _ job: FileJob
+    ) async throws -> FilingCounts {
+        let pieces = try pieces(of: table, job)
+        return try await job.pool.transaction { db in
+            let counts = try SeriesFiling.store(
+                pieces, rejected: table.report.badRows > 0 ? ["row": table.report.badRows] : [:],
+                from: job.source, in: db)
+            // A file in another unit is refused whole: its cursor stays, and so does what it brought.
+            if let refusal = counts.refusals.first { throw refusal }
             try CursorStore.move(
                 source: job.source.id, part: job.file.path, to: position.json(), in: db)
             return counts
         }
-        for count in counts {
-            report.stored += count.inserted
-            report.duplicates += count.duplicate
-            report.conflicts += count.conflicting
-            report.revised += count.revised
-            report.parked += count.parked
-        }
-        report.rows += table.report.rows
-        report.badRows += table.report.badRows
-        report.missing += table.report.missing
-        report.duplicates += table.report.duplicates
-        report.conflicts += table.report.conflicts
-        for error in table.report.badRowReasons { report.note(job.file.name, error.description) }
     }
 
-    private static func append(
-        _ table: CSVTable, _ job: FileJob, in db: borrowing Session
-    ) throws -> [AppendCounts] {
-        var batches: [(SeriesID, [Observation])] = []
-        var stored: [StoredSeries] = []
+    private static func pieces(
+        of table: CSVTable, _ job: FileJob
+    ) throws(IngestError) -> [SeriesPiece] {
+        var pieces: [SeriesPiece] = []
         for column in table.columns {
             let key = try job.settings.seriesKey(
                 source: job.source.name, column: column.channel.name)
-            let series = try SeriesStore.ensure(key: key, unit: column.channel.unit, in: db)
-            guard !stored.contains(where: { $0.id == series.id }) else {
-                throw IngestError.sameSeries(key: key)
-            }
-            stored.append(series)
-            let observations = zip(column.times, column.values).compactMap { time, value in
+            let present = zip(column.times, column.values).compactMap { time, value in
                 value.isNaN ? nil : Observation(at: time, value: value)
             }
-            batches.append((series.id, observations))
+            pieces.append(
+                SeriesPiece(
+                    key: key, unit: column.channel.unit, observations: present,
+                    missing: column.times.count - present.count))
         }
-        let counts = try SeriesStore.append(
-            batches, onConflict: job.source.conflictRule, in: db)
-        for (index, count) in counts.enumerated() where count.changedAnything {
-            try tell(stored[index], batches[index].1, count, in: db)
-            if stored[index].stepMicroseconds == nil { try learnStep(of: stored[index], in: db) }
-        }
-        return counts
-    }
-
-    /// Appends the event that a series has grown.
-    private static func tell(
-        _ series: StoredSeries, _ observations: [Observation], _ count: AppendCounts,
-        in db: borrowing Session
-    ) throws {
-        let times = observations.lazy.map(\.at)
-        guard let from = times.min(), let until = times.max() else { return }
-        let data = """
-            {"series_id": \(series.id), "from": "\(from)", "until": "\(until)", \
-            "rows": \(count.inserted + count.revised)}
-            """
-        try Outbox.append(type: "series.extended", subject: series.key, data: data, in: db)
-    }
-
-    /// The most instants that the step of a series is found from.
-    private static let instantsForStep = 1000
-
-    /// Sets the step of a series once its newest observations show one.
-    private static func learnStep(
-        of series: StoredSeries, in db: borrowing Session
-    ) throws {
-        let rows = try db.run(
-            """
-            SELECT systole.epoch_us(at) AS at FROM systole.observations
-            WHERE series_id = \(series.id) ORDER BY at DESC LIMIT \(instantsForStep)
-            """)
-        let times = try rows.allInt64s("at").reversed().map { Timestamp(microseconds: $0) }
-        guard let step = RegularStep.microseconds(between: times) else { return }
-        _ = try SeriesStore.ensure(key: series.key, stepMicroseconds: step, in: db)
+        return pieces
     }
 }

@@ -48,14 +48,55 @@ package struct FolderConnector: Connector {
         let scan = try FileScan(settings.paths)
         var report = IngestReport()
         for (path, reason) in scan.unusable { report.reject(path, reason) }
-        for file in scan.files {
-            let job = FileJob(
+        let jobs = scan.files.map { file in
+            FileJob(
                 file: file, source: source, settings: settings, pool: pool, now: now,
                 position: cursors[file.path].flatMap(FilePosition.decode))
-            try await pull(job, &report)
-            try progress(report)
+        }
+        var rest = jobs[...]
+        while let job = rest.first {
+            // Tables may hold rows of the same series, of which the first that is stored stays.
+            let abreast = rest.prefix { $0.file.kind.isRecording }
+            if abreast.isEmpty {
+                try await pull(job, &report)
+                try progress(report)
+                rest.removeFirst()
+            } else {
+                try await pullAbreast(Array(abreast), &report, progress)
+                rest.removeFirst(abreast.count)
+            }
         }
         return report
+    }
+
+    /// Pulls recordings, two at a time: one is read while the database takes the other.
+    private func pullAbreast(
+        _ jobs: [FileJob], _ report: inout IngestReport,
+        _ progress: @Sendable (IngestReport) throws -> Void
+    ) async throws {
+        try await withThrowingTaskGroup(of: (Int, IngestReport).self) { group in
+            var (begun, told) = (0, 0)
+            var ended: [Int: IngestReport] = [:]
+            while told < jobs.count {
+                while begun < jobs.count, begun < told + ended.count + 2 {
+                    let (number, job) = (begun, jobs[begun])
+                    group.addTask {
+                        var report = IngestReport()
+                        try await pull(job, &report)
+                        return (number, report)
+                    }
+                    begun += 1
+                }
+                guard let (number, part) = try await group.next() else { break }
+                ended[number] = part
+                // Told in the order of the files, whichever is ready first.
+                while let part = ended.removeValue(forKey: told) {
+                    report += part
+                    told += 1
+                    try progress(report)
+                }
+            }
+        }
     }
 
     private func pull(_ job: FileJob, _ report: inout IngestReport) async throws {
@@ -93,6 +134,7 @@ package struct FolderConnector: Connector {
             position.modified = state.modified.microseconds
             position.rejected = reason
             try CursorStore.move(source: source, part: part, to: position.json(), in: db)
+            try SourceFigures.add(SourceFigures(rejected: ["file": 1]), to: source, in: db)
         }
     }
 

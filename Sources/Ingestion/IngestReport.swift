@@ -1,3 +1,6 @@
+import Signals
+import Store
+
 /// What one pull from a source did. Counts add up over its files.
 package struct IngestReport: Sendable, Equatable, Codable {
     /// A file that was not stored, or not whole, and why.
@@ -46,6 +49,9 @@ package struct IngestReport: Sendable, Equatable, Codable {
     /// What is odd about files that were stored.
     package var findings: [Rejection] = []
 
+    /// What the pull had to leave for the next one and why, in one sentence without values.
+    package var trouble: String?
+
     package init() {}
 
     /// Whether the pull changed anything in the database besides its cursors.
@@ -62,6 +68,31 @@ package struct IngestReport: Sendable, Equatable, Codable {
         ]
         parts += counts.filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }
         return parts.joined(separator: ", ")
+    }
+
+    /// Counts a piece of a table that was stored.
+    mutating func count(_ counts: FilingCounts, _ read: CSVReport, of file: String) {
+        stored += counts.appended.inserted
+        duplicates += counts.appended.duplicate + read.duplicates
+        conflicts += counts.appended.conflicting + read.conflicts
+        revised += counts.appended.revised
+        parked += counts.appended.parked
+        rows += read.rows
+        badRows += read.badRows
+        missing += read.missing
+        for error in read.badRowReasons { note(file, error.description) }
+    }
+
+    /// Adds the report of another part of the pull.
+    static func += (a: inout IngestReport, b: IngestReport) {
+        let counts: [WritableKeyPath<IngestReport, Int>] = [
+            \.files, \.filesUnchanged, \.filesWaiting, \.rows, \.badRows, \.stored, \.duplicates,
+            \.conflicts, \.revised, \.parked, \.missing, \.recordings, \.rejected,
+        ]
+        for count in counts { a[keyPath: count] += b[keyPath: count] }
+        a.rejections += b.rejections.prefix(reasonsMaximum - a.rejections.count)
+        a.findings += b.findings.prefix(reasonsMaximum - a.findings.count)
+        a.trouble = a.trouble ?? b.trouble
     }
 
     mutating func reject(_ file: String, _ reason: String) {

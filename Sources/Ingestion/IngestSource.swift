@@ -24,7 +24,10 @@ package struct IngestSource: JobHandler {
     ///   - now: This machine's clock.
     ///   - logger: Told about rejected files.
     package init(
-        pool: Pool, connectors: [String: any Connector] = [FolderConnector.kind: FolderConnector()],
+        pool: Pool,
+        connectors: [String: any Connector] = [
+            FolderConnector.kind: FolderConnector(), MQTTConnector.kind: MQTTConnector(),
+        ],
         now: @escaping @Sendable () -> Timestamp, logger: Logger
     ) {
         self.pool = pool
@@ -61,12 +64,46 @@ package struct IngestSource: JobHandler {
                 "Source \"\(source.name)\" is of kind \"\(source.kind)\", which no connector reads."
             )
         }
-        let report = try await connector.pull(source, into: pool, now: now()) { report in
-            context.report(fraction: nil, note: report.summary)
-            try context.checkStopped()
+        let start = ContinuousClock.now
+        let report: IngestReport
+        do {
+            report = try await connector.pull(source, into: pool, now: now()) { report in
+                context.report(fraction: nil, note: report.summary)
+                try context.checkStopped()
+            }
+        } catch {
+            if context.stopReason == nil {
+                await tell(Self.sentence(for: error), of: source, since: start)
+            }
+            throw error
         }
+        await tell(report.trouble, of: source, since: start)
         log(report, of: source)
         return { _ in }
+    }
+
+    /// Keeps how the pull went among the source's figures. What was pulled is stored whether or not
+    /// this succeeds.
+    private func tell(
+        _ trouble: String?, of source: Source, since start: ContinuousClock.Instant
+    ) async {
+        let seconds = start.duration(to: .now) / .seconds(1)
+        do {
+            try await pool.transaction { db in
+                try SourceFigures.pulled(
+                    source: source.id, seconds: seconds, trouble: trouble, in: db)
+            }
+        } catch {
+            logger.debug("figures not kept", metadata: ["source": "\(source.name)"])
+        }
+    }
+
+    private static func sentence(for error: any Error) -> String {
+        switch error {
+        case let error as PostgresError: "the database refused it (\(error.sqlState))"
+        case let error as any CustomStringConvertible where !(error is NSError): error.description
+        default: "the pull failed"
+        }
     }
 
     private func log(_ report: IngestReport, of source: Source) {

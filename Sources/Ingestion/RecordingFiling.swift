@@ -8,6 +8,10 @@ package import Store
 package struct RecordingFiling: Sendable {
     private let header: RecordingHeader
     private let chunks: [WaveformChunk]
+    /// Samples of all channels, missing ones included.
+    var sampleCount: Int { chunks.reduce(0) { $0 + $1.samples.count } }
+    /// What users call it.
+    var key: String { header.key }
     /// What is wrong with the samples themselves, in words.
     package let damage: [String]
 

@@ -92,12 +92,14 @@ package struct ConnectionConfiguration: Equatable, Sendable {
         return all.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     }
 
-    /// The statements that a fresh session begins with.
+    /// The statements that a fresh session begins with. Ours are short and come often: to compile them takes
+    /// the server longer than to run them, and it would for those whose cost it overestimates.
     var sessionSettings: String {
         """
         SET timezone = 'UTC';
         SET datestyle = 'ISO, MDY';
         SET intervalstyle = 'postgres';
+        SET jit = off;
         SET idle_in_transaction_session_timeout = \(idleInTransactionMaximum.wholeMilliseconds);
         SET lock_timeout = \(lockWaitMaximum.wholeMilliseconds);
         SET statement_timeout = \(statementMaximum.wholeMilliseconds);

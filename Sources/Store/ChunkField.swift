@@ -9,22 +9,35 @@ struct ChunkField {
     let chunk: WaveformChunk
     /// Smallest and largest raw sample; nil where all are missing.
     private let extent: ClosedRange<Int32>?
+    /// Mean raw sample; nil where all are missing.
+    private let mean: Double?
     /// CRC-32C over the raw samples as little-endian 32-bit integers, `missing` where missing.
     let checksum: UInt32
 
     init(_ chunk: WaveformChunk) {
         self.chunk = chunk
+        let words = Self.words(chunk)
         var crc = CRC32C()
-        var (low, high) = (Int32.max, Int32.min)
-        for sample in chunk.samples {
-            crc.update(littleEndian: UInt32(bitPattern: sample ?? Self.missing))
-            guard let sample else { continue }
-            precondition(sample != Self.missing, "WaveformChunk: a raw sample of \(sample)")
-            low = min(low, sample)
-            high = max(high, sample)
-        }
-        extent = low <= high ? low...high : nil
+        crc.update(littleEndian: words)
         checksum = crc.value
+        var (low, high) = (Int32.max, Int32.min)
+        var (sum, count): (Int64, Int64) = (0, 0)
+        for word in words {
+            let isPresent = word != Self.missing
+            low = min(low, isPresent ? word : Int32.max)
+            high = max(high, word)
+            sum += isPresent ? Int64(word) : 0
+            count += isPresent ? 1 : 0
+        }
+        precondition(
+            Int(count) == chunk.samples.count(where: { $0 != nil }),
+            "WaveformChunk: a raw sample of \(Self.missing)")
+        extent = count > 0 ? low...high : nil
+        mean = count > 0 ? Double(sum) / Double(count) : nil
+    }
+
+    private static func words(_ chunk: WaveformChunk) -> [Int32] {
+        chunk.samples.map { $0 ?? missing }
     }
 
     /// Whether a sample needs more than 16 bits.
@@ -37,6 +50,9 @@ struct ChunkField {
     var physicalMinimum: Float? { physicalExtent.map { Float($0.lowerBound) } }
     /// Largest physical value; nil where all are missing.
     var physicalMaximum: Float? { physicalExtent.map { Float($0.upperBound) } }
+
+    /// Mean physical value of the samples that are there; nil where all are missing.
+    var physicalMean: Float? { mean.map { Float(($0 - chunk.baseline) / chunk.gain) } }
 
     private var physicalExtent: ClosedRange<Double>? {
         guard let extent else { return nil }
@@ -51,48 +67,36 @@ struct ChunkField {
     func arrayBytes() -> [UInt8] {
         let samples = chunk.samples
         let hasMissing = samples.contains(nil)
-        let width: Int32 = isWide ? 4 : 2
-        let elementType: Int32 = isWide ? 23 : 21
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(20 + samples.count * Int(4 + width))
-        for word in [1, hasMissing ? 1 : 0, elementType, Int32(samples.count), 1] {
-            Self.put(word, into: &bytes)
-        }
-        for sample in samples {
-            guard let sample else {
-                Self.put(-1, into: &bytes)
-                continue
+        let isWide = isWide
+        let head: [Int32] = [1, hasMissing ? 1 : 0, isWide ? 23 : 21, Int32(samples.count), 1]
+        // An element of two bytes is written as eight, of which the next one covers the last two.
+        let capacity = head.count * 4 + samples.count * 8 + 8
+        return unsafe [UInt8](unsafeUninitializedCapacity: capacity) { bytes, count in
+            let start = UnsafeMutableRawBufferPointer(bytes)
+            var place = 0
+            for word in head {
+                unsafe start.storeBytes(of: word.bigEndian, toByteOffset: place, as: Int32.self)
+                place += 4
             }
-            if width == 4 {
-                Self.put(4, into: &bytes)
-                Self.put(sample, into: &bytes)
-            } else {
-                let value = UInt16(truncatingIfNeeded: sample)
-                bytes.append(contentsOf: [
-                    0, 0, 0, 2, UInt8(truncatingIfNeeded: value >> 8),
-                    UInt8(truncatingIfNeeded: value),
-                ])
+            for sample in samples {
+                guard let sample else {
+                    unsafe start.storeBytes(of: -1, toByteOffset: place, as: Int32.self)
+                    place += 4
+                    continue
+                }
+                let length: UInt64 = isWide ? 4 : 2
+                let value = isWide ? UInt32(bitPattern: sample) : UInt32(bitPattern: sample) << 16
+                let element = (length << 32 | UInt64(value)).bigEndian
+                unsafe start.storeBytes(of: element, toByteOffset: place, as: UInt64.self)
+                place += 4 + Int(length)
             }
+            count = place
         }
-        return bytes
     }
 
-    /// The samples as little-endian 32-bit integers.
-    func rawBytes() -> [UInt8] {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(chunk.samples.count * 4)
-        for sample in chunk.samples {
-            let word = UInt32(bitPattern: sample ?? Self.missing)
-            for shift: UInt32 in [0, 8, 16, 24] {
-                bytes.append(UInt8(truncatingIfNeeded: word >> shift))
-            }
-        }
-        return bytes
-    }
-
-    private static func put(_ word: Int32, into bytes: inout [UInt8]) {
-        for shift: Int32 in [24, 16, 8, 0] {
-            bytes.append(UInt8(truncatingIfNeeded: word >> shift))
-        }
+    /// Passes on the samples as little-endian 32-bit integers, `missing` where missing.
+    func withRawBytes(_ body: (UnsafeRawBufferPointer) -> Void) {
+        let words = chunk.samples.map { ($0 ?? Self.missing).littleEndian }
+        unsafe words.withUnsafeBytes { bytes in unsafe body(bytes) }
     }
 }

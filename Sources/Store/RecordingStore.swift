@@ -167,9 +167,7 @@ package enum RecordingStore {
         // NULL becomes a number that no raw sample has, since arrays come without NULLs.
         let rows = try db.run(
             """
-            SELECT channel, first_sample, gain, baseline, crc32c,
-                array_replace(coalesce(samples::integer[], wide), NULL, \(ChunkField.missing))
-                    AS samples
+            SELECT channel, first_sample, gain, baseline, crc32c, \(SampleArray.selected)
             FROM systole.waveform_chunk
             WHERE recording_id = \(recording)
                 AND channel = coalesce(\(channel)::integer, channel)
@@ -177,16 +175,22 @@ package enum RecordingStore {
                 AND first_sample + sample_count > \(range.lowerBound)
             ORDER BY channel, first_sample
             """, format: .binary)
-        return try rows.map { row in
-            let chunk = WaveformChunk(
-                channel: try row.int("channel"), firstSample: try row.int64("first_sample"),
-                gain: try row.double("gain"), baseline: try row.double("baseline"),
-                samples: try row.int32s("samples").map { $0 == ChunkField.missing ? nil : $0 })
-            guard try row.int64("crc32c") == Int64(ChunkField(chunk).checksum) else {
+        let stored = try rows.map { row in
+            let (channel, first) = (try row.int("channel"), try row.int64("first_sample"))
+            let words = try SampleArray.words(row)
+            guard try row.int64("crc32c") == Int64(LiveStore.checksum(of: words)) else {
                 throw StoreError.chunkDamaged(
-                    recording: recording, channel: chunk.channel, firstSample: chunk.firstSample)
+                    recording: recording, channel: channel, firstSample: first)
             }
-            return chunk
+            return WaveformChunk(
+                channel: channel, firstSample: first, gain: try row.double("gain"),
+                baseline: try row.double("baseline"), words: words,
+                areReals: try row.isNull("raw"))
+        }
+        let tail = try LiveStore.tail(of: recording, channel: channel, samples: range, in: db)
+        guard !tail.isEmpty else { return stored }
+        return (stored + tail).sorted {
+            ($0.channel, $0.firstSample) < ($1.channel, $1.firstSample)
         }
     }
 
@@ -205,19 +209,20 @@ package enum RecordingStore {
                 """)
         }
         guard !fields.isEmpty else { return }
-        let columns =
-            "recording_id, channel, first_sample, sample_count, gain, baseline, "
-            + "samples, wide, vmin, vmax, crc32c"
-        try db.copyIn("systole.waveform_chunk (\(columns))") { copy in
+        try db.copyIn("systole.waveform_chunk (\(chunkColumns))") { copy in
             for field in fields { try append(field, of: id, to: &copy) }
         }
     }
 
-    private static func append(
+    static let chunkColumns =
+        "recording_id, channel, first_sample, sample_count, gain, baseline, "
+        + "samples, wide, vmin, vmax, vmean, crc32c"
+
+    static func append(
         _ field: ChunkField, of id: Int64, to copy: inout BinaryCopyEncoder
     ) throws {
         let chunk = field.chunk
-        try copy.startRow(columns: 11)
+        try copy.startRow(columns: 12)
         copy.append(id)
         copy.append(Int32(chunk.channel))
         copy.append(chunk.firstSample)
@@ -227,8 +232,8 @@ package enum RecordingStore {
         if field.isWide { copy.appendNull() }
         copy.append(bytes: field.arrayBytes())
         if !field.isWide { copy.appendNull() }
-        for end in [field.physicalMinimum, field.physicalMaximum] {
-            if let end { copy.append(end) } else { copy.appendNull() }
+        for level in [field.physicalMinimum, field.physicalMaximum, field.physicalMean] {
+            if let level { copy.append(level) } else { copy.appendNull() }
         }
         copy.append(Int64(field.checksum))
     }
@@ -250,7 +255,7 @@ package enum RecordingStore {
                 "\(chunk.channel)\t\(chunk.firstSample)\t\(chunk.samples.count)\t"
                 + "\(chunk.gain)\t\(chunk.baseline)\n"
             hash.update(data: Array(line.utf8))
-            hash.update(data: field.rawBytes())
+            unsafe field.withRawBytes { bytes in unsafe hash.update(bufferPointer: bytes) }
         }
         return Array(hash.finalize())
     }

@@ -14,8 +14,28 @@ package struct AppendCounts: Equatable, Sendable {
     /// Before 1900, or more than five minutes ahead: put aside.
     package var parked = 0
 
+    package init(
+        inserted: Int = 0, duplicate: Int = 0, conflicting: Int = 0, revised: Int = 0,
+        parked: Int = 0
+    ) {
+        self.inserted = inserted
+        self.duplicate = duplicate
+        self.conflicting = conflicting
+        self.revised = revised
+        self.parked = parked
+    }
+
     /// Whether the batch changed an observation.
     package var changedAnything: Bool { inserted + revised > 0 }
+
+    /// Adds the counts of another batch.
+    package static func += (a: inout AppendCounts, b: AppendCounts) {
+        a.inserted += b.inserted
+        a.duplicate += b.duplicate
+        a.conflicting += b.conflicting
+        a.revised += b.revised
+        a.parked += b.parked
+    }
 }
 
 /// What happens to a stored value that differs from a new one.

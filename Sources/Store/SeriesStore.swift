@@ -87,4 +87,24 @@ package enum SeriesStore {
         try db.run("SELECT max(at) AS at FROM systole.observation WHERE series_id = \(id)")
             .only().optionalTimestamp("at")
     }
+
+    /// The instants of the newest stored observations of many series; those without any have none.
+    package static func newest(
+        of ids: [SeriesID], in db: borrowing Session
+    ) throws -> [SeriesID: Timestamp] {
+        let rows = try db.run(
+            """
+            SELECT u.series_id, systole.epoch_us(n.at) AS at
+            FROM unnest(\(ids.map(\.number))::bigint[]) AS u (series_id)
+            CROSS JOIN LATERAL (
+                SELECT o.at FROM systole.observation AS o WHERE o.series_id = u.series_id
+                ORDER BY o.at DESC LIMIT 1) AS n
+            """)
+        var newest: [SeriesID: Timestamp] = [:]
+        for row in rows {
+            newest[SeriesID(try row.int64("series_id"))] = Timestamp(
+                microseconds: try row.int64("at"))
+        }
+        return newest
+    }
 }

@@ -54,6 +54,52 @@ package enum SourceStore {
         return try Source(row)
     }
 
+    /// Registers a source that the workers pull from at every fire of its schedule.
+    ///
+    /// - Parameters:
+    ///   - name: What users call it: 1 to 400 characters without control characters.
+    ///   - kind: Which connector reads it.
+    ///   - settings: What the connector needs to know, a JSON object.
+    ///   - every: The time between two pulls.
+    ///   - isRevisable: Whether its new values replace stored ones.
+    ///   - db: The transaction.
+    /// - Returns: The source.
+    /// - Throws: `PostgresError` SY038 for a name that is taken, or what makes no sense.
+    package static func register(
+        name: String, kind: String, settings: String, every: Duration, isRevisable: Bool = false,
+        in db: borrowing Session
+    ) throws -> Source {
+        let row = try db.run(
+            """
+            SELECT systole.add_source(\(name), \(kind), \(settings)::jsonb,
+                make_interval(secs => \(Double(every.components.seconds))), \(isRevisable)) AS id
+            """
+        ).only()
+        return try find(row.int64("id"), in: db)
+    }
+
+    /// The source for a pull by hand: the one of that name, or a new one without a schedule.
+    ///
+    /// - Parameters:
+    ///   - name: What users call it.
+    ///   - kind: Which connector reads it.
+    ///   - settings: What the connector needs to know; those of a source that is there stay.
+    ///   - isRevisable: Whether new values replace stored ones, for a new source.
+    ///   - db: The transaction.
+    /// - Returns: The source.
+    /// - Throws: `PostgresError`.
+    package static func findOrAdd(
+        name: String, kind: String, settings: String, isRevisable: Bool = false,
+        in db: borrowing Session
+    ) throws -> Source {
+        do {
+            return try find(name: name, in: db)
+        } catch StoreError.unknownSource {
+            return try add(
+                name: name, kind: kind, settings: settings, isRevisable: isRevisable, in: db)
+        }
+    }
+
     /// Every source, by name.
     package static func list(in db: borrowing Session) throws -> [Source] {
         try db.run("SELECT \(columns) FROM systole.source ORDER BY name").map { row in
@@ -71,10 +117,15 @@ package enum SourceStore {
         try one("SELECT \(columns) FROM systole.source WHERE source_id = \(id)", "\(id)", in: db)
     }
 
-    /// Forgets a source and its cursors; what it brought stays. Throws `StoreError.unknownSource`.
+    /// Forgets a source, its cursors, figures and schedule; what it brought stays.
+    ///
+    /// - Parameters:
+    ///   - name: The source.
+    ///   - db: The transaction.
+    /// - Throws: `StoreError.unknownSource`.
     package static func remove(name: String, in db: borrowing Session) throws {
-        let rows = try db.run("DELETE FROM systole.source WHERE name = \(name)")
-        guard rows.affected == 1 else { throw StoreError.unknownSource(name: name) }
+        _ = try find(name: name, in: db)
+        try db.run("SELECT systole.drop_source(\(name))")
     }
 
     /// Stops or resumes pulling from a source. Throws `StoreError.unknownSource`.

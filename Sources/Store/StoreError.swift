@@ -31,6 +31,9 @@ package enum StoreError: Error, Equatable, Sendable {
     case watchUnknown(SeriesID)
     /// The weights of a group's detector no longer match their digest; they must not be used.
     case detectorDamaged(Int64)
+    case unknownSensorModel(Int64)
+    /// Weights that no longer match their digest; they must not be used.
+    case sensorModelDamaged(Int64)
     case sourceExists(name: String)
     case unknownSource(name: String)
     /// The run of a job was replaced; nothing that it still writes is kept.
@@ -76,6 +79,9 @@ extension StoreError: CustomStringConvertible {
             "job \(job) has issued its forecast of series \(series) already"
         case .watchUnknown(let id): "series \(id) is not watched"
         case .detectorDamaged(let id): "the weights of detector \(id) do not match their digest"
+        case .unknownSensorModel(let id): "there is no sensor model \(id)"
+        case .sensorModelDamaged(let id):
+            "the weights of sensor model \(id) do not match their digest"
         case .sourceExists(let name): "there is a source \"\(name)\" already"
         case .unknownSource(let name): "there is no source \"\(name)\""
         case .leaseLost(let job, let lease): "run \(lease) of job \(job) was replaced"

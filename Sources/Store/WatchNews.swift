@@ -68,13 +68,22 @@ package struct WatchNews: Sendable {
         ).only().bool("more")
     }
 
-    /// Adds the jobs that score what is new, where they are not there.
+    /// Adds the jobs that score what is new, or derive from it, where they are not there.
     ///
-    /// - Parameter db: A transaction.
+    /// - Parameters:
+    ///   - settled: How long news of what is to be derived wait for others.
+    ///   - db: A transaction.
     /// - Returns: How many.
     /// - Throws: What the database refuses.
     @discardableResult
-    package static func route(in db: borrowing Session) throws -> Int {
-        try db.run("SELECT systole.route_news() AS n").only().int("n")
+    package static func route(
+        settled: Duration = .zero, in db: borrowing Session
+    ) throws -> Int {
+        try db.run(
+            """
+            SELECT systole.route_news(
+                \(settled.wholeMicroseconds) * interval '1 microsecond') AS n
+            """
+        ).only().int("n")
     }
 }

@@ -28,8 +28,9 @@ import TestSupport
             try folder.write("a.csv", "time,a\n2020-01-01,1\n2020-01-02,2\n2020-01-03,3\n")
             let settings = folder.settings
             let source = try await folder.pool.transaction { db in
-                try FolderSource.register(
-                    name: "plant", settings: settings, every: .seconds(60), in: db)
+                try SourceStore.register(
+                    name: "plant", kind: FolderConnector.kind, settings: settings.json(),
+                    every: .seconds(60), in: db)
             }
             _ = try await handler(folder.pool).run(
                 lease("{\"source_id\": \(source.id)}"), context())
@@ -46,8 +47,9 @@ import TestSupport
             try folder.write("a.csv", "time,a\n2020-01-01,1\n")
             let settings = folder.settings
             let source = try await folder.pool.transaction { db in
-                let source = try FolderSource.register(
-                    name: "plant", settings: settings, every: .seconds(60), in: db)
+                let source = try SourceStore.register(
+                    name: "plant", kind: FolderConnector.kind, settings: settings.json(),
+                    every: .seconds(60), in: db)
                 try SourceStore.setPaused(true, name: "plant", in: db)
                 return source
             }
@@ -61,9 +63,10 @@ import TestSupport
         try await withSourceFolder { folder in
             let settings = folder.settings
             let source = try await folder.pool.transaction { db in
-                let source = try FolderSource.register(
-                    name: "plant", settings: settings, every: .seconds(60), in: db)
-                try FolderSource.remove(name: "plant", in: db)
+                let source = try SourceStore.register(
+                    name: "plant", kind: FolderConnector.kind, settings: settings.json(),
+                    every: .seconds(60), in: db)
+                try SourceStore.remove(name: "plant", in: db)
                 return source
             }
             let left = try await folder.pool.run("SELECT name FROM systole.schedules")

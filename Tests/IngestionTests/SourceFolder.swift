@@ -49,8 +49,9 @@ struct SourceFolder {
     ) async throws -> IngestReport {
         let (settings, isRevisable) = (settings, isRevisable)
         let source = try await pool.transaction { db in
-            try FolderSource.forPull(
-                name: "plant", settings: settings, isRevisable: isRevisable, in: db)
+            try SourceStore.findOrAdd(
+                name: "plant", kind: FolderConnector.kind, settings: settings.json(),
+                isRevisable: isRevisable, in: db)
         }
         return try await connector.pull(
             source, settings: settings, into: pool, now: Self.now, progress: progress)

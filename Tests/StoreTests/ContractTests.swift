@@ -53,6 +53,9 @@ import Testing
         "rollback_model", "schedule_forecasts", "request_forecasts", "share_model", "label_series",
         "ensure_partitions", "merge_late_observations", "create_group", "refresh_group",
         "drop_group", "watch_group", "unwatch_group", "group_score", "group_scores",
+        "derive", "drop_derivation", "pause_derivation", "resume_derivation",
+        "promote_sensor_model", "add_sensor_model", "add_source", "pause_source", "resume_source",
+        "drop_source", "reset_source", "waveform_envelope",
     ]
 
     /// What users are promised that they can write; the names of columns and arguments are part of it.
@@ -72,6 +75,14 @@ import Testing
         "SELECT systole.classify_recordings(key_like => 'ward3/%')",
         "SELECT * FROM systole.ecg_findings WHERE recording = 'ward3/0001' AND positive",
         "SELECT at, millivolts FROM systole.waveform('ward3/0001', lead => 'II', from_second => 0, to_second => 10)",
+        "SELECT at, millivolts FROM systole.waveform('ward3/0001', lead => 'II', points => 500)",
+        "SELECT at, second, low, mean, high FROM systole.waveform_envelope('ward3/0001', lead => 'II', points => 500)",
+        "SELECT systole.add_source('ward', kind => 'folder', settings => '{\"paths\": [\"/data\"]}', every => '1 minute', revisable => false)",
+        "SELECT name, state, lag, stored, samples, rejected, gaps, buffered_bytes, trouble FROM systole.sources",
+        "SELECT name, reason, count FROM systole.source_rejections",
+        "SELECT name, part, position, moved_at FROM systole.source_cursors",
+        "SELECT systole.pause_source('ward'), systole.resume_source('ward')",
+        "SELECT systole.reset_source('ward', part => 'a.csv'), systole.drop_source('ward')",
         "SELECT systole.train('plant.oil_temp', family => 'spacetime')",
         "SELECT * FROM systole.models", "SELECT systole.promote_model(42)",
         "SELECT * FROM systole.jobs", "SELECT * FROM systole.schedules",

@@ -1,4 +1,6 @@
 import Postgres
+import Series
+import Store
 import TestSupport
 import Testing
 
@@ -32,6 +34,35 @@ import Testing
             _ = try await pool.run("SELECT systole.set_retention('observations', NULL)")
             let rows = try await pool.run("SELECT what FROM systole.retention ORDER BY what")
             #expect(try rows.allTexts("what") == ["job_history"])
+        }
+    }
+
+    @Test func `recordings that ended long ago go with their chunks; others stay`() async throws {
+        try await withTestDatabase { database in
+            let pool = database.pool
+            let now = try await pool.run("SELECT systole.epoch_us(now()) AS t").only().int64("t")
+            for (key, days) in [("old", 40), ("edge", 31), ("new", 2)] {
+                // Each lasts two days.
+                let start = Timestamp(microseconds: now - Int64(days) * 86_400_000_000)
+                let header = RecordingHeader(
+                    key: key, startedAt: start,
+                    channels: [
+                        RecordingChannel(
+                            channel: Channel(name: "II", unit: PhysicalUnit("mV")),
+                            rate: SamplingRate(1), sampleCount: 172_800)
+                    ])
+                let chunk = WaveformChunk(
+                    channel: 0, firstSample: 0, gain: 1, baseline: 0, samples: [1, 2, 3])
+                try await pool.transaction { db in
+                    _ = try RecordingStore.store(header, chunks: [chunk], in: db)
+                }
+            }
+            _ = try await pool.run("SELECT systole.set_retention('recordings', '30 days')")
+            _ = try await pool.run("SELECT systole.apply_retention()")
+            let kept = try await pool.run("SELECT recording FROM systole.recordings ORDER BY 1")
+            #expect(try kept.allTexts("recording") == ["edge", "new"])
+            let chunks = try await pool.number("SELECT count(*) AS n FROM systole.waveform_chunk")
+            #expect(chunks == 2)
         }
     }
 

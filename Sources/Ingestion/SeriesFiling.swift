@@ -1,0 +1,156 @@
+package import Postgres
+package import Series
+import Signals
+package import Store
+
+/// What a source brings of one series at a time.
+package struct SeriesPiece: Sendable {
+    /// The name of the series in the database.
+    package let key: String
+    /// `.unknown` where nobody said.
+    package let unit: PhysicalUnit
+    /// In any order.
+    package let observations: [Observation]
+    /// How many more had no value, or one that is no finite number.
+    package let missing: Int
+
+    package init(
+        key: String, unit: PhysicalUnit = .unknown, observations: [Observation], missing: Int = 0
+    ) {
+        self.key = key
+        self.unit = unit
+        self.observations = observations
+        self.missing = missing
+    }
+}
+
+/// What became of pieces.
+package struct FilingCounts: Equatable, Sendable {
+    /// What became of the observations.
+    package var appended = AppendCounts()
+    /// Observations without a value.
+    package var missing = 0
+    /// Pieces that were left out, since their series is stored in another unit.
+    package var refusals: [StoreError] = []
+
+    package init() {}
+}
+
+/// Stores pieces of series that a source brought, with all that belongs to it.
+package enum SeriesFiling {
+    /// Stores pieces: makes the series that are new, finds their steps, tells of what has grown, and
+    /// keeps the source's figures.
+    ///
+    /// - Parameters:
+    ///   - pieces: Each series once.
+    ///   - rejected: What else of the source could not be used, how much by reason; for its figures.
+    ///   - source: Who brought them; its rule says what happens to values that differ.
+    ///   - db: The transaction in which the source's cursor moves.
+    /// - Returns: What became of them; pieces in another unit are refused, the others are stored.
+    /// - Throws: `IngestError.sameSeries`.
+    package static func store(
+        _ pieces: [SeriesPiece], rejected: [String: Int] = [:], from source: Source,
+        in db: borrowing Session
+    ) throws -> FilingCounts {
+        var counts = FilingCounts()
+        var stored: [StoredSeries] = []
+        var batches: [(SeriesID, [Observation])] = []
+        for piece in pieces {
+            let series: StoredSeries
+            do {
+                series = try SeriesStore.ensure(key: piece.key, unit: piece.unit, in: db)
+            } catch let error as StoreError {
+                counts.refusals.append(error)
+                continue
+            }
+            guard !stored.contains(where: { $0.id == series.id }) else {
+                throw IngestError.sameSeries(key: piece.key)
+            }
+            counts.missing += piece.missing
+            stored.append(series)
+            batches.append((series.id, piece.observations))
+        }
+        let gaps = try GapCount(before: batches, of: stored, in: db)
+        let appended = try SeriesStore.append(batches, onConflict: source.conflictRule, in: db)
+        for (index, count) in appended.enumerated() {
+            counts.appended += count
+            guard count.changedAnything else { continue }
+            try tell(stored[index], batches[index].1, count, in: db)
+            if stored[index].stepMicroseconds == nil { try learnStep(of: stored[index], in: db) }
+        }
+        var figures = SourceFigures(counts.appended, rejected: rejected)
+        figures.missing = counts.missing
+        if !counts.refusals.isEmpty {
+            figures.rejected["unit", default: 0] += counts.refusals.count
+        }
+        (figures.gaps, figures.gapSeconds) = (gaps.count, gaps.seconds)
+        figures.dataUntil = batches.lazy.flatMap { $0.1.lazy.map(\.at) }.max()
+        try SourceFigures.add(figures, to: source.id, in: db)
+        return counts
+    }
+
+    /// Appends the event that a series has grown.
+    private static func tell(
+        _ series: StoredSeries, _ observations: [Observation], _ count: AppendCounts,
+        in db: borrowing Session
+    ) throws {
+        let times = observations.lazy.map(\.at)
+        guard let from = times.min(), let until = times.max() else { return }
+        let data = """
+            {"series_id": \(series.id), "from": "\(from)", "until": "\(until)", \
+            "rows": \(count.inserted + count.revised)}
+            """
+        try Outbox.append(type: "series.extended", subject: series.key, data: data, in: db)
+    }
+
+    /// The most instants that the step of a series is found from.
+    private static let instantsForStep = 1000
+
+    /// Sets the step of a series once its newest observations show one.
+    private static func learnStep(
+        of series: StoredSeries, in db: borrowing Session
+    ) throws {
+        let rows = try db.run(
+            """
+            SELECT systole.epoch_us(at) AS at FROM systole.observations
+            WHERE series_id = \(series.id) ORDER BY at DESC LIMIT \(instantsForStep)
+            """)
+        let times = try rows.allInt64s("at").reversed().map { Timestamp(microseconds: $0) }
+        guard let step = RegularStep.microseconds(between: times) else { return }
+        _ = try SeriesStore.ensure(key: series.key, stepMicroseconds: step, in: db)
+    }
+}
+
+/// Where series that are being appended to leave out instants of their grids.
+private struct GapCount {
+    /// How many stretches.
+    var count = 0
+    /// Their length together.
+    var seconds = 0.0
+
+    /// - Parameters:
+    ///   - batches: What is about to be appended.
+    ///   - series: Whose they are, in the same order; those without a known step have no gaps.
+    ///   - db: The transaction, before anything is appended in it.
+    /// - Throws: `PostgresError`.
+    init(
+        before batches: [(SeriesID, [Observation])], of series: [StoredSeries],
+        in db: borrowing Session
+    ) throws {
+        let stepped = series.filter { $0.stepMicroseconds != nil }.map(\.id)
+        guard !stepped.isEmpty else { return }
+        let newest = try SeriesStore.newest(of: stepped, in: db)
+        for (batch, series) in zip(batches, series) {
+            guard let step = series.stepMicroseconds, var last = newest[series.id]?.microseconds
+            else { continue }
+            // What comes late fills a gap that was counted, and makes none.
+            for instant in batch.1.map(\.at.microseconds).sorted() where instant > last {
+                if instant - last > step + step / 2 {
+                    count += 1
+                    seconds += Double(instant - last - step) / 1e6
+                }
+                last = instant
+            }
+        }
+    }
+}
