@@ -16,7 +16,13 @@ struct AnswerHead {
         let name = String(decoding: line[..<colon], as: UTF8.self).lowercased()
         let value = line[(colon + 1)...].drop(while: Self.isBlank)
         let end = value.lastIndex { !Self.isBlank($0) } ?? value.startIndex - 1
-        headers[name] = String(decoding: value[..<(end + 1)], as: UTF8.self)
+        let text = String(decoding: value[..<(end + 1)], as: UTF8.self)
+        // RFC 9110 §5.3 lets a list stand in several headers.
+        if name == "link", let before = headers[name] {
+            headers[name] = before + ", " + text
+        } else {
+            headers[name] = text
+        }
     }
 
     private static func isBlank(_ byte: UInt8) -> Bool {

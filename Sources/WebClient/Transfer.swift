@@ -12,6 +12,8 @@ import Glibc
     /// What `resolver` answered, as libcurl takes it.
     private let addressList: UnsafeMutablePointer<curl_slist>?
     private let configuration: WebConfiguration
+    /// Bytes of body, unpacked.
+    private let bodyMaximum: Int
     private var head = AnswerHead()
     private var body: [UInt8] = []
     private var isTooLarge = false
@@ -35,8 +37,10 @@ import Glibc
         unsafe headerList = list
         unsafe addressList = Self.addressList(of: request.url, configuration)
         self.configuration = configuration
+        bodyMaximum = request.limits?.bodyMaximum ?? configuration.bodyMaximum
         setRequest(request)
-        setLimits()
+        setLimits(request.limits)
+        if let certificate = request.certificate { set(certificate) }
         setCallbacks()
     }
 
@@ -62,6 +66,10 @@ import Glibc
     private func setRequest(_ request: WebRequest) {
         unsafe ccurl_set_text(easy, CURLOPT_URL, request.url.text)
         unsafe ccurl_set_list(easy, CURLOPT_HTTPHEADER, headerList)
+        // libcurl unpacks what it asks for, and hands the body over in pieces of 16 kB.
+        if request.acceptsCompression {
+            unsafe ccurl_set_text(easy, CURLOPT_ACCEPT_ENCODING, "gzip, zstd")
+        }
         if unsafe addressList != nil { unsafe ccurl_set_list(easy, CURLOPT_RESOLVE, addressList) }
         unsafe ccurl_set_text(easy, CURLOPT_USERAGENT, configuration.userAgent)
         guard request.method != .get else {
@@ -79,7 +87,12 @@ import Glibc
         if request.body.isEmpty { unsafe ccurl_set_text(easy, CURLOPT_COPYPOSTFIELDS, "") }
     }
 
-    private func setLimits() {
+    private func set(_ certificate: ClientCertificate) {
+        unsafe ccurl_set_text(easy, CURLOPT_SSLCERT, certificate.certificateFile)
+        unsafe ccurl_set_text(easy, CURLOPT_SSLKEY, certificate.keyFile)
+    }
+
+    private func setLimits(_ limits: WebLimits?) {
         let schemes = configuration.policy.plainHTTP ? "https,http" : "https"
         unsafe ccurl_set_text(easy, CURLOPT_PROTOCOLS_STR, schemes)
         unsafe ccurl_set_text(easy, CURLOPT_PROXY, configuration.proxy ?? "")
@@ -92,7 +105,16 @@ import Glibc
             (CURLOPT_SSL_VERIFYHOST, 2),
             (CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2)),
             (CURLOPT_CONNECTTIMEOUT_MS, configuration.connectTimeLimit.wholeMilliseconds),
-            (CURLOPT_TIMEOUT_MS, configuration.totalTimeLimit.wholeMilliseconds),
+            (
+                CURLOPT_TIMEOUT_MS,
+                (limits?.totalTimeLimit ?? configuration.totalTimeLimit).wholeMilliseconds
+            ),
+            // Zero switches the limit off.
+            (CURLOPT_LOW_SPEED_LIMIT, limits?.slowBytesPerSecond ?? 0),
+            (
+                CURLOPT_LOW_SPEED_TIME,
+                limits.map { max(1, Int($0.slowTimeLimit.components.seconds)) } ?? 0
+            ),
             (CURLOPT_NOSIGNAL, 1),
             (CURLOPT_NETRC, 0),
             // Taking a handle off the loop must not wait for its name look-up to end.
@@ -102,8 +124,7 @@ import Glibc
             let code = unsafe ccurl_set_long(easy, option, value)
             precondition(code == CURLE_OK, "libcurl refused option \(option.rawValue): \(code)")
         }
-        unsafe ccurl_set_offset(
-            easy, CURLOPT_MAXFILESIZE_LARGE, curl_off_t(configuration.bodyMaximum))
+        unsafe ccurl_set_offset(easy, CURLOPT_MAXFILESIZE_LARGE, curl_off_t(bodyMaximum))
     }
 
     private func setCallbacks() {
@@ -132,7 +153,7 @@ import Glibc
 
     /// Returns the bytes taken; fewer than `count` makes libcurl end the transfer.
     private func takeBody(_ bytes: UnsafeMutablePointer<CChar>?, _ count: Int) -> Int {
-        guard body.count + count <= configuration.bodyMaximum else {
+        guard body.count + count <= bodyMaximum else {
             isTooLarge = true
             return 0
         }
@@ -194,7 +215,7 @@ import Glibc
 
     private func failure(_ code: CURLcode, status: Int) -> WebError {
         if isTooLarge || code == CURLE_FILESIZE_EXCEEDED {
-            return .answerTooLarge(limit: configuration.bodyMaximum, status: status)
+            return .answerTooLarge(limit: bodyMaximum, status: status)
         }
         switch code {
         case CURLE_COULDNT_RESOLVE_HOST: return .hostNotFound
@@ -212,6 +233,7 @@ import Glibc
             return .tls(code: Int32(code.rawValue))
         case CURLE_GOT_NOTHING, CURLE_SEND_ERROR, CURLE_RECV_ERROR, CURLE_PARTIAL_FILE:
             return .connectionLost
+        case CURLE_BAD_CONTENT_ENCODING: return .unpackable
         case CURLE_ABORTED_BY_CALLBACK: return .cancelled
         default: return .transfer(code: Int32(code.rawValue))
         }

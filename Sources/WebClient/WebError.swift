@@ -19,6 +19,8 @@ package enum WebError: Error, Equatable, Sendable {
     case connectionLost
     /// The answer is larger than allowed; its status was already known.
     case answerTooLarge(limit: Int, status: Int)
+    /// The answer is packed in a way that cannot be unpacked.
+    case unpackable
     /// The answer is not HTTP, or libcurl gave up with this code.
     case transfer(code: Int32)
     /// This process may not open another socket.
@@ -55,6 +57,7 @@ package enum WebError: Error, Equatable, Sendable {
         case .tls: "tls"
         case .connectionLost: "connection_lost"
         case .answerTooLarge: "answer_too_large"
+        case .unpackable: "encoding"
         case .transfer: "transfer"
         case .noSocket: "no_socket"
         case .cancelled: "cancelled"
@@ -77,6 +80,7 @@ extension WebError: CustomStringConvertible {
         case .connectionLost: "the connection was closed before the answer was complete"
         case .answerTooLarge(let limit, let status):
             "the answer, of status \(status), is larger than \(limit) bytes"
+        case .unpackable: "the answer cannot be unpacked; accepted are gzip and zstd"
         case .transfer(let code): "the transfer failed (libcurl code \(code))"
         case .noSocket: "this process may not open another socket"
         case .cancelled: "the request was cancelled"

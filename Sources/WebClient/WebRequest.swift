@@ -6,6 +6,12 @@ package struct WebRequest: Sendable {
     /// `Expect` and `User-Agent` are the client's own and refused.
     package var headers: [String: String]
     package var body: [UInt8]
+    /// Limits of this request alone; nil for the client's.
+    package var limits: WebLimits?
+    /// Asks for a compressed answer (gzip or zstd), which is unpacked; limits count what comes out.
+    package var acceptsCompression = false
+    /// Shown to receivers that ask for it.
+    package var certificate: ClientCertificate?
 
     /// A body goes out with `post` and `put` alone.
     package enum Method: String, Sendable { case get = "GET", post = "POST", put = "PUT" }
@@ -53,10 +59,43 @@ package struct WebRequest: Sendable {
     }
 }
 
+/// What the answer to one request may take.
+package struct WebLimits: Equatable, Sendable {
+    /// From the call to the last byte of the answer.
+    package var totalTimeLimit: Duration
+    /// The largest answer body that is read, in bytes, unpacked.
+    package var bodyMaximum: Int
+    /// The answer is given up that brings fewer bytes a second than this…
+    package var slowBytesPerSecond: Int
+    /// …for so long.
+    package var slowTimeLimit: Duration
+
+    package init(
+        totalTimeLimit: Duration = .seconds(300), bodyMaximum: Int = 64 << 20,
+        slowBytesPerSecond: Int = 100, slowTimeLimit: Duration = .seconds(20)
+    ) {
+        self.totalTimeLimit = totalTimeLimit
+        self.bodyMaximum = bodyMaximum
+        self.slowBytesPerSecond = slowBytesPerSecond
+        self.slowTimeLimit = slowTimeLimit
+    }
+}
+
+/// A certificate and its key, each a PEM file, by which a client shows who it is.
+package struct ClientCertificate: Hashable, Sendable {
+    package var certificateFile: String
+    package var keyFile: String
+
+    package init(certificateFile: String, keyFile: String) {
+        self.certificateFile = certificateFile
+        self.keyFile = keyFile
+    }
+}
+
 /// A complete answer, whatever its status; redirects are answers like any other.
 package struct WebResponse: Equatable, Sendable {
     package let status: Int
-    /// By lower-case name; a repeated header keeps its last value.
+    /// By lower-case name; of a repeated header the last value counts, save that links are one list.
     package let headers: [String: String]
     package let body: [UInt8]
     /// The numeric address that answered.

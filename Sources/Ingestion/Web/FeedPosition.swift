@@ -1,0 +1,78 @@
+import Foundation
+import Postgres
+import Series
+import Store
+
+/// How far a paged source is stored; the cursor of its only part.
+struct FeedPosition: Sendable, Equatable, Codable {
+    /// The only part of such a source.
+    static let part = "feed"
+
+    /// A row of pages that a pull did not come to the end of.
+    struct Walk: Sendable, Equatable, Codable {
+        /// The page to go on with.
+        var url: String
+        /// Which page of the walk it is, from 0.
+        var page: Int
+        /// The newest observation of the pages before it.
+        var until: Timestamp?
+        /// SHA-256 of the page before it.
+        var before: String?
+    }
+
+    /// The newest observation of all walks that came to their end.
+    var dataUntil: Timestamp?
+    var walk: Walk?
+    /// What the server calls the newest answer, and where it was.
+    var validators: Validators?
+    var validFor: String?
+    /// SHA-256 of the newest answer that was stored whole.
+    var content: String?
+    /// SHA-256 of a last line without an end, which is taken once it is there a second time.
+    var tail: String?
+    /// The server asks to be left alone until then.
+    var notBefore: Timestamp?
+
+    /// The position in a stored cursor; an empty one for what this version cannot read, so that the
+    /// source is read again, which changes nothing that is there.
+    static func decode(_ json: String?) -> FeedPosition {
+        json.flatMap { try? JSONDecoder().decode(FeedPosition.self, from: Data($0.utf8)) }
+            ?? FeedPosition()
+    }
+
+    func json() throws -> String { try SettingsText.json(self) }
+}
+
+/// Moves the cursor of a source that one pull at a time may move.
+enum GuardedCursor {
+    /// Sets the position, unless another pull has moved it since.
+    ///
+    /// - Parameters:
+    ///   - source: The source's number.
+    ///   - part: Which part of it.
+    ///   - before: What the position was when this pull began; nil for none.
+    ///   - position: What it is to be.
+    ///   - db: The transaction that stores what lies between.
+    /// - Throws: `IngestError.overtaken`.
+    static func move(
+        source: Int64, part: String, from before: String?, to position: String,
+        in db: borrowing Session
+    ) throws {
+        let moved: Rows
+        if let before {
+            moved = try db.run(
+                """
+                UPDATE systole.source_cursor SET position = \(position)::jsonb, moved_at = now()
+                WHERE source_id = \(source) AND part = \(part) AND position = \(before)::jsonb
+                """)
+        } else {
+            moved = try db.run(
+                """
+                INSERT INTO systole.source_cursor (source_id, part, position)
+                VALUES (\(source), \(part), \(position)::jsonb)
+                ON CONFLICT ON CONSTRAINT source_cursor_pkey DO NOTHING
+                """)
+        }
+        guard moved.affected == 1 else { throw IngestError.overtaken }
+    }
+}

@@ -1,0 +1,100 @@
+import Foundation
+package import Postgres
+package import Series
+import Signals
+package import Store
+import WebClient
+
+/// Pulls series over HTTP: tables, JSON, line protocol or metrics, page by page.
+///
+/// Each page is stored in one transaction with the cursor, so that being stopped anywhere loses
+/// nothing and stores nothing twice. A walk over pages that a pull does not end goes on in the next.
+package struct HTTPConnector: Connector {
+    /// What sources of this connector have as their kind.
+    package static let kind = "http"
+
+    private let client: FeedClient
+
+    /// - Parameter client: Fetches the pages.
+    package init(client: FeedClient) { self.client = client }
+
+    /// Takes what is new, with the settings that are stored with the source.
+    package func pull(
+        _ source: Source, into pool: Pool, now: Timestamp,
+        progress: @Sendable (IngestReport) throws -> Void
+    ) async throws -> IngestReport {
+        let settings: HTTPSettings = try SettingsText.read(source.settings, of: source.name)
+        if let flaw = settings.flaw { throw IngestError.settingsFlaw(flaw) }
+        let reader = HTTPPages(
+            settings: settings, client: client, source: source.name,
+            isRevisable: source.isRevisable, now: now)
+        var pull = try await PagedPull(
+            reader, source: source, client: client, pool: pool, now: now)
+        try await pull.run(progress)
+        return pull.report
+    }
+
+    /// Fetches and reads the first page, and stores nothing.
+    ///
+    /// - Parameters:
+    ///   - name: What the source is called.
+    ///   - settings: How it is reached and read.
+    ///   - now: The time on this machine's clock.
+    /// - Returns: What would be stored.
+    /// - Throws: Why nothing can be read.
+    package func preview(
+        name: String, settings: HTTPSettings, now: Timestamp
+    ) async throws -> PullPreview {
+        if let flaw = settings.flaw { throw IngestError.settingsFlaw(flaw) }
+        let pages = HTTPPages(
+            settings: settings, client: client, source: name, isRevisable: false, now: now)
+        let answer = try await client.fetch(
+            try pages.first(since: settings.startAt), settings.access)
+        let content = try pages.read(answer, number: 0, after: FeedPosition())
+        return PullPreview(bytes: answer.body.count, content)
+    }
+}
+
+/// The pages of one source of kind `http`.
+struct HTTPPages: PageReader {
+    let settings: HTTPSettings
+    let client: FeedClient
+    /// The source's name.
+    let source: String
+    let isRevisable: Bool
+    let now: Timestamp
+
+    var access: WebAccess { settings.access }
+    var startAt: Timestamp? { settings.startAt }
+    var overlapSeconds: Double { settings.overlapSeconds }
+    var pagesMaximum: Int { settings.pagesMaximum }
+    var bytesMaximum: Int { settings.bytesMaximum }
+
+    func first(since: Timestamp?) throws -> WebURL {
+        try PageWalk(settings, client).first(since: since)
+    }
+
+    func read(
+        _ answer: FeedAnswer, number: Int, after position: FeedPosition
+    ) throws -> PageContent {
+        let parser = FeedParser(settings: settings, isRevisable: isRevisable, receivedAt: now)
+        try parser.check(answer)
+        var content = PageContent()
+        let cut = TailCut(answer, settings.format, seen: position.tail)
+        content.waiting = cut.waiting
+        // A table without rows may be the empty page behind the last one.
+        if !cut.body.isEmpty || answer.body.isEmpty {
+            let feed = try parser.parse(cut.body, of: answer, name: answer.url.host)
+            let pieces = try FeedPieces(
+                feed, settings.rules, source: source, now: now, newest: position.dataUntil)
+            content.feed = feed
+            content.pieces = pieces
+            content.until = pieces.newest
+        }
+        if content.waiting == nil {
+            content.next = try PageWalk(settings, client).next(
+                after: answer, page: number, items: content.feed?.items ?? 0)
+        }
+        return content
+    }
+}

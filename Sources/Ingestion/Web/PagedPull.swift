@@ -1,0 +1,274 @@
+import Foundation
+import Postgres
+import Series
+import Signals
+import Store
+import WebClient
+
+/// What one kind of paged source has of its own.
+protocol PageReader: Sendable {
+    var access: WebAccess { get }
+    /// Where to begin; nil leaves it to the server.
+    var startAt: Timestamp? { get }
+    /// How far before the newest that is stored a walk begins again, in seconds.
+    var overlapSeconds: Double { get }
+    var pagesMaximum: Int { get }
+    var bytesMaximum: Int { get }
+
+    /// The first page, of what came after an instant; nil for whatever the server gives.
+    func first(since: Timestamp?) throws -> WebURL
+
+    /// What stands on a page.
+    ///
+    /// - Parameters:
+    ///   - answer: The page.
+    ///   - number: Which it is, from 0.
+    ///   - position: How far the source is stored.
+    /// - Returns: What is to be stored, and where the walk goes on.
+    /// - Throws: `FeedError`, `CSVError`, `PullError`, `IngestError` for a page that cannot be used.
+    func read(_ answer: FeedAnswer, number: Int, after position: FeedPosition) throws
+        -> PageContent
+}
+
+/// What stands on a page, ready to be stored.
+struct PageContent: Sendable {
+    var pieces: FeedPieces?
+    var feed: ParsedFeed?
+    var recordings: [RecordingFiling] = []
+    /// The newest that the page brought: what the cursor may move to.
+    var until: Timestamp?
+    /// Nil where it is the last.
+    var next: WebURL?
+    /// The digest of a last line that is to be seen once more.
+    var waiting: String?
+    /// What is odd about the page.
+    var notes: [String] = []
+}
+
+/// One pull from a paged source. Each page is stored with the cursor in one transaction.
+struct PagedPull<Reader: PageReader> {
+    let reader: Reader
+    let source: Source
+    let client: FeedClient
+    let pool: Pool
+    let now: Timestamp
+    /// The cursor as it is stored.
+    private var stored: String?
+    private var position: FeedPosition
+    private(set) var report = IngestReport()
+    private var bytes = 0
+    /// Pages of this pull, so that a walk in a circle ends.
+    private var visited: Set<String> = []
+
+    init(
+        _ reader: Reader, source: Source, client: FeedClient, pool: Pool, now: Timestamp
+    ) async throws {
+        self.reader = reader
+        self.source = source
+        self.client = client
+        self.pool = pool
+        self.now = now
+        stored = try await pool.transaction { db in
+            try CursorStore.position(source: source.id, part: FeedPosition.part, in: db)
+        }
+        position = FeedPosition.decode(stored)
+    }
+
+    /// Walks over the pages until there is no more, or a limit is reached.
+    mutating func run(_ progress: @Sendable (IngestReport) throws -> Void) async throws {
+        if let notBefore = position.notBefore, now < notBefore {
+            report.filesWaiting += 1
+            report.trouble = "the other side asked to be left alone until \(notBefore)"
+            return
+        }
+        let isResumed = position.walk != nil
+        do {
+            while true {
+                let isLast = try await page()
+                try progress(report)
+                if isLast { return }
+                guard report.files < reader.pagesMaximum, bytes < reader.bytesMaximum else {
+                    report.filesWaiting += 1
+                    return
+                }
+            }
+        } catch let error as PullError {
+            try await fail(error, isResumed: isResumed)
+        } catch let error as FeedError {
+            try await refuse(error.description)
+        } catch let error as CSVError {
+            try await refuse(error.description)
+        } catch let error as IngestError where error.isOfData {
+            try await refuse(error.description)
+        }
+    }
+
+    /// Fetches and stores one page; whether it was the last.
+    private mutating func page() async throws -> Bool {
+        let url: WebURL
+        if let open = position.walk {
+            url = try client.url(open.url, onHostOf: reader.access)
+        } else {
+            let since = position.dataUntil.map {
+                $0 + .microseconds(-Int64(reader.overlapSeconds * 1e6))
+            }
+            url = try reader.first(since: since ?? reader.startAt)
+        }
+        guard visited.insert(url.text).inserted else {
+            throw PullError.next("a page leads back to one before it")
+        }
+        // A first page that is the same as last time has nothing new behind it either.
+        let isKnown = position.walk == nil && position.tail == nil && position.validFor == url.text
+        report.files += 1
+        let answer = try await client.fetch(
+            url, reader.access, known: isKnown ? position.validators : nil)
+        bytes += answer.body.count
+        if answer.isUnchanged || (isKnown && answer.digest == position.content) {
+            report.filesUnchanged += 1
+            return true
+        }
+        return try await take(answer)
+    }
+
+    /// Stores a page and moves the cursor behind it, in one transaction.
+    private mutating func take(_ answer: FeedAnswer) async throws -> Bool {
+        let digest = answer.digest
+        let number = position.walk?.page ?? 0
+        if number > 0, position.walk?.before == digest {
+            report.find(reader.access.host, "page \(number + 1) repeats the one before it")
+            try await store(nil) { Self.end(&$0, at: $0.walk?.until) }
+            return true
+        }
+        let content = try reader.read(answer, number: number, after: position)
+        if let waiting = content.waiting {
+            // Nothing says that the last line is whole; the next pull asks for the page again.
+            report.filesWaiting += 1
+            try await store(content) { $0.tail = waiting }
+            return true
+        }
+        let until = [position.walk?.until, content.until].compactMap { $0 }.max()
+        guard let next = content.next else {
+            try await store(content) { position in
+                Self.end(&position, at: until)
+                let isOnly = number == 0
+                position.content = isOnly ? digest : nil
+                position.validators = isOnly ? answer.validators : nil
+                position.validFor = isOnly ? answer.url.text : nil
+            }
+            return true
+        }
+        try await store(content) { position in
+            position.walk = FeedPosition.Walk(
+                url: next.text, page: number + 1, until: until, before: digest)
+            position.tail = nil
+            position.notBefore = nil
+        }
+        return false
+    }
+
+    /// Ends the walk; the cursor never goes back in time.
+    private static func end(_ position: inout FeedPosition, at until: Timestamp?) {
+        position.dataUntil = [position.dataUntil, until].compactMap { $0 }.max()
+        position.walk = nil
+        position.tail = nil
+        position.notBefore = nil
+    }
+
+    /// Stores what a page brought with the position that lies behind it.
+    private mutating func store(
+        _ content: PageContent?, _ change: (inout FeedPosition) -> Void
+    ) async throws {
+        var next = position
+        change(&next)
+        guard content != nil || next != position else { return }
+        let (before, after, source) = (stored, try next.json(), source)
+        let filed = try await pool.transaction { db in
+            let filed = try content.map { try $0.file(from: source, in: db) }
+            try GuardedCursor.move(
+                source: source.id, part: FeedPosition.part, from: before, to: after, in: db)
+            return filed
+        }
+        stored = after
+        position = next
+        guard let content, let filed else { return }
+        report.add(filed, content, of: reader.access.host)
+    }
+
+    /// Keeps what the next pull must know of a failure, and reports it.
+    private mutating func fail(_ error: PullError, isResumed: Bool) async throws {
+        report.trouble = error.description
+        if case .later(_, let seconds) = error {
+            report.filesWaiting += 1
+            let until = now + .seconds(seconds)
+            try await store(nil) { $0.notBefore = until }
+            return
+        }
+        report.reject(reader.access.host, error.description)
+        // What a page leads to may not be there any more: the next pull walks from the start.
+        if !error.isPassing { try await store(nil) { $0.walk = nil } }
+    }
+
+    /// Reports an answer that cannot be used; what lies before it is stored.
+    private mutating func refuse(_ reason: String) async throws {
+        report.trouble = reason
+        report.reject(reader.access.host, reason)
+        try await store(nil) { $0.walk = nil }
+    }
+}
+
+/// What became of one page.
+struct FiledPage: Sendable {
+    var counts: FilingCounts?
+    /// One for each recording; nil where another one is stored under its name.
+    var recordings: [RecordingOutcome?] = []
+}
+
+extension PageContent {
+    /// Stores everything on the page.
+    ///
+    /// - Parameters:
+    ///   - source: Who brought it.
+    ///   - db: The transaction in which the cursor moves.
+    /// - Returns: What became of it.
+    /// - Throws: `PostgresError`, `IngestError.sameSeries`.
+    func file(from source: Source, in db: borrowing Session) throws -> FiledPage {
+        var filed = FiledPage()
+        if let pieces {
+            filed.counts = try SeriesFiling.store(
+                pieces.pieces, rejected: pieces.rejected, from: source, in: db)
+        }
+        var figures = SourceFigures()
+        for recording in recordings {
+            do {
+                let outcome = try recording.store(onConflict: source.conflictRule, in: db)
+                filed.recordings.append(outcome)
+                if case .unchanged = outcome {} else { figures.samples += recording.sampleCount }
+            } catch StoreError.recordingDiffers {
+                // Nothing was written; the one that is stored stays.
+                filed.recordings.append(nil)
+                figures.rejected["recording", default: 0] += 1
+            }
+        }
+        if !recordings.isEmpty { try SourceFigures.add(figures, to: source.id, in: db) }
+        return filed
+    }
+}
+
+extension IngestReport {
+    /// Adds what became of a page.
+    mutating func add(_ filed: FiledPage, _ content: PageContent, of host: String) {
+        if let counts = filed.counts, let pieces = content.pieces {
+            add(counts, pieces, of: host)
+        }
+        if let feed = content.feed { add(feed, of: host) }
+        for (outcome, recording) in zip(filed.recordings, content.recordings) {
+            switch outcome {
+            case .stored, .replaced: recordings += 1
+            case .unchanged: duplicates += 1
+            case nil: reject(recording.key, "a recording of this name is stored with other content")
+            }
+            for finding in recording.damage { find(recording.key, finding) }
+        }
+        for note in content.notes { find(host, note) }
+    }
+}
