@@ -68,6 +68,7 @@ let package = Package(
         systemLibrary("CFLAC", "flac", apt: "libflac-dev"),
         systemLibrary("CLibPQ", "libpq", apt: "libpq-dev"),
         systemLibrary("CCurl", "libcurl", apt: "libcurl4-openssl-dev"),
+        systemLibrary("CMosquitto", "libmosquitto", apt: "libmosquitto-dev"),
         .target(
             name: "CKernels",
             cSettings: [
@@ -97,6 +98,7 @@ let package = Package(
         // Outside
         target("Postgres", "CLibPQ", crypto, logging),
         target("WebClient", "CCurl", logging),
+        target("Messaging", "CMosquitto"),
 
         // Durable state
         target("Store", "Series", "Postgres", crypto),
@@ -104,8 +106,8 @@ let package = Package(
 
         // Work
         target(
-            "Ingestion", "Series", "Signals", "WebClient", "Store", "Jobs", "Postgres", crypto,
-            lifecycle, logging),
+            "Ingestion", "Series", "Signals", "WebClient", "Messaging", "Store", "Jobs", "Postgres",
+            crypto, lifecycle, logging),
         target(
             "Workflows", "Series", "Tensors", "Signals", "Forecasting", "Classification", "Models",
             "Learning", "Store", "Jobs", "Postgres", lifecycle, logging),
@@ -118,8 +120,8 @@ let package = Package(
             name: "CLI",
             dependencies: [
                 "Series", "Tensors", "Learning", "Models", "Signals", "Forecasting",
-                "Classification", "Charts", "Postgres", "WebClient", "Store", "Jobs", "Ingestion",
-                "Workflows", "Notifications",
+                "Classification", "Charts", "Postgres", "WebClient", "Messaging", "Store", "Jobs",
+                "Ingestion", "Workflows", "Notifications",
                 "CRevision", argumentParser, lifecycle, unixSignals, logging, yams,
             ],
             swiftSettings: strict),
@@ -127,8 +129,8 @@ let package = Package(
             name: "Benchmarks",
             dependencies: [
                 "Series", "Tensors", "Learning", "Models", "Signals", "Forecasting",
-                "Classification", "Postgres", "WebClient", "Store", "Jobs", "Ingestion",
-                "Workflows", "Notifications", argumentParser, lifecycle, logging,
+                "Classification", "Postgres", "WebClient", "Messaging", "Store", "Jobs",
+                "Ingestion", "Workflows", "Notifications", argumentParser, lifecycle, logging,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -162,12 +164,15 @@ let package = Package(
         tests(of: "Charts", with: "Series"),
         tests(of: "Postgres"),
         tests(of: "WebClient", fixtures: true),
+        tests(of: "Messaging"),
         tests(of: "Store", with: "Series", "Postgres"),
         tests(of: "Jobs", with: "Postgres", lifecycle, logging),
-        tests(of: "Ingestion", with: "Series", "Signals", "Store", "Postgres", "Jobs", logging),
         tests(
-            of: "Workflows", with: "Series", "Signals", "Forecasting", "Classification",
-            "ClassifierFixture", "Store", "Jobs", "Postgres", logging),
+            of: "Ingestion", with: "Series", "Signals", "Messaging", "Store", "Postgres", "Jobs",
+            logging),
+        tests(
+            of: "Workflows", with: "Series", "Tensors", "Signals", "Models", "Forecasting",
+            "Classification", "ClassifierFixture", "Store", "Jobs", "Postgres", logging),
         tests(
             of: "Notifications", with: "Series", "WebClient", "Store", "Jobs", "Postgres",
             lifecycle, logging, fixtures: true),

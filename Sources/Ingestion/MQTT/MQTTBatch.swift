@@ -1,0 +1,163 @@
+import Foundation
+import Messaging
+import Series
+
+/// What a source has stored of its session: its cursor.
+///
+/// The broker sends what it does not know to be acknowledged again, under the same number. A value
+/// without a time of its own has the time at which its message came; that time is kept here as long as
+/// the message may come again, so that it then means the same observation, and changes nothing. An
+/// acknowledgement that was sent may be lost with the connection: what counts is how many messages
+/// the broker has on their way at most.
+struct MQTTPosition: Codable, Equatable, Sendable {
+    /// A message whose time of arrival matters.
+    struct Arrival: Codable, Equatable, Sendable {
+        /// The broker's number.
+        let id: UInt16
+        /// What tells it from another message of the same number.
+        let digest: UInt64
+        /// Microseconds since 1970.
+        let at: Int64
+    }
+
+    /// Of the newest messages, the newest last.
+    private(set) var arrivals: [Arrival] = []
+    /// Messages that were stored or refused, since the source was registered.
+    var messages = 0
+
+    /// Keeps an arrival, and no more than `limit` of them.
+    mutating func keep(_ arrival: Arrival, limit: Int) {
+        arrivals.append(arrival)
+        if arrivals.count > limit { arrivals.removeFirst(arrivals.count - limit) }
+    }
+
+    static func decode(_ json: String?) -> MQTTPosition {
+        // One that this version cannot read only makes a message that comes again another one.
+        let data = Data((json ?? "").utf8)
+        return (try? JSONDecoder().decode(MQTTPosition.self, from: data)) ?? MQTTPosition()
+    }
+
+    func json() throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys]
+        return String(decoding: try encoder.encode(self), as: UTF8.self)
+    }
+
+    /// FNV-1a over topic and payload.
+    static func digest(of message: MQTTMessage) -> UInt64 {
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        func take(_ byte: UInt8) { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+        for byte in message.topic.utf8 { take(byte) }
+        take(0)
+        for byte in message.payload { take(byte) }
+        // JSON's numbers are whole up to 53 bits.
+        return hash >> 11
+    }
+}
+
+/// Messages that may come again over a connection: those before it whose acknowledgements may be lost.
+///
+/// The broker sends them before all others. So the first one that is not among them ends it, and no
+/// later message of the same number and the same bytes is taken for one of them.
+struct MQTTResent: Sendable {
+    private var arrivals: [UInt16: MQTTPosition.Arrival] = [:]
+
+    init() {}
+
+    init(_ position: MQTTPosition) {
+        for arrival in position.arrivals { arrivals[arrival.id] = arrival }
+    }
+
+    /// When a message came first; nil where it is new.
+    func arrival(of message: MQTTMessage) -> Timestamp? {
+        guard let known = arrivals[message.packetID],
+            known.digest == MQTTPosition.digest(of: message)
+        else { return nil }
+        return Timestamp(microseconds: known.at)
+    }
+}
+
+/// What the messages of a transaction bring.
+struct MQTTBatch: Sendable {
+    /// The observations of one series.
+    struct Series: Sendable {
+        let key: String
+        let unit: String
+        var observations: [Observation] = []
+        var missing = 0
+    }
+
+    let messages: [MQTTMessage]
+    private(set) var series: [Series] = []
+    private(set) var pieces: [WaveformPiece] = []
+    /// What could not be used, how much by reason.
+    private(set) var rejected: [String: Int] = [:]
+    /// Messages of which nothing could be used.
+    private(set) var messagesRejected = 0
+    /// The cursor, once this is stored.
+    private(set) var position: MQTTPosition
+    /// What may still come again.
+    private(set) var resent: MQTTResent
+    private let arrivalsMaximum: Int
+
+    /// - Parameters:
+    ///   - messages: In the order in which they came.
+    ///   - routes: What topics mean; the first that fits.
+    ///   - before: The cursor.
+    ///   - resent: What may come again.
+    ///   - arrivalsMaximum: The most messages that the broker has on their way.
+    ///   - now: Our clock.
+    init(
+        _ messages: [MQTTMessage], routes: [TopicRoute], after before: MQTTPosition,
+        resent: MQTTResent, arrivalsMaximum: Int, now: Timestamp
+    ) {
+        self.messages = messages
+        self.resent = resent
+        self.arrivalsMaximum = arrivalsMaximum
+        position = before
+        position.messages += messages.count
+        var places: [String: Int] = [:]
+        for (place, message) in messages.enumerated() {
+            // Those that come together come one after the other all the same.
+            let own = Timestamp(microseconds: now.microseconds + Int64(place))
+            do throws(PayloadFault) {
+                try take(message, routes, own, &places)
+            } catch {
+                messagesRejected += 1
+                rejected[error.rawValue, default: 0] += 1
+            }
+        }
+    }
+
+    private mutating func take(
+        _ message: MQTTMessage, _ routes: [TopicRoute], _ now: Timestamp,
+        _ places: inout [String: Int]
+    ) throws(PayloadFault) {
+        guard let route = routes.first(where: { $0.matches(message.topic) }) else { throw .topic }
+        let known = resent.arrival(of: message)
+        let payload = try TopicPayload(
+            message.payload, topic: message.topic, route: route, receivedAt: known ?? now)
+        if payload.usesReceiveTime {
+            guard !message.isRetained else { throw .retained }
+            if known == nil { resent = MQTTResent() }
+            let arrival = MQTTPosition.Arrival(
+                id: message.packetID, digest: MQTTPosition.digest(of: message),
+                at: (known ?? now).microseconds)
+            position.keep(arrival, limit: arrivalsMaximum)
+        }
+        if let piece = payload.piece { pieces.append(piece) }
+        for (fault, count) in payload.faults { rejected[fault.rawValue, default: 0] += count }
+        for value in payload.values {
+            let place = places[value.key] ?? series.count
+            if place == series.count {
+                places[value.key] = place
+                series.append(Series(key: value.key, unit: payload.unit))
+            }
+            if let number = value.value {
+                series[place].observations.append(Observation(at: value.at, value: number))
+            } else {
+                series[place].missing += 1
+            }
+        }
+    }
+}

@@ -1,0 +1,255 @@
+import Messaging
+package import Postgres
+package import Series
+package import Store
+
+/// Takes what an MQTT broker has for a source, for as long as its slice of time lasts.
+///
+/// A batch of messages, the cursor and the source's figures are one transaction; the broker is told
+/// after its commit. A worker that dies between the two, or whose connection does, leaves messages
+/// that come again, and keys make them change nothing. While a transaction waits for the database
+/// nothing is read, so that what there is waits with the broker.
+package struct MQTTConnector: Connector {
+    /// What sources of this connector have as their kind.
+    package static let kind = "mqtt"
+
+    /// How long a lost broker is looked for before the pull ends, and how long the database.
+    package var patience: [Duration] = [
+        .milliseconds(500), .seconds(1), .seconds(2), .seconds(4), .seconds(8),
+    ]
+    /// Called between the commit of a batch and its acknowledgement; for tests, which stop there.
+    package var committed: @Sendable () throws -> Void = {}
+
+    package init() {}
+
+    /// Takes messages until the slice is over; a schedule starts the next.
+    package func pull(
+        _ source: Source, into pool: Pool, now: Timestamp,
+        progress: @Sendable (IngestReport) throws -> Void
+    ) async throws -> IngestReport {
+        let settings = try MQTTSettings(json: source.settings)
+        let position = try await pool.transaction { db in
+            try CursorStore.position(source: source.id, part: MQTTPull.part, in: db)
+        }
+        var pull = MQTTPull(
+            source: source, settings: settings, pool: pool, connector: self,
+            clock: PullClock(start: now), position: MQTTPosition.decode(position))
+        try await pull.run(progress)
+        return pull.report
+    }
+}
+
+/// Our clock, carried on from the time at which a pull began.
+struct PullClock: Sendable {
+    let start: Timestamp
+    private let began = ContinuousClock.now
+
+    init(start: Timestamp) { self.start = start }
+
+    var elapsed: Duration { began.duration(to: .now) }
+    var now: Timestamp { start + elapsed }
+}
+
+/// One pull.
+struct MQTTPull {
+    /// The part of the source that has the cursor.
+    static let part = "session"
+
+    let source: Source
+    let settings: MQTTSettings
+    let pool: Pool
+    let connector: MQTTConnector
+    let clock: PullClock
+    var position: MQTTPosition
+    var report = IngestReport()
+    /// What may come again over this connection.
+    private var resent = MQTTResent()
+    private var arrivalsMaximum = 1
+    /// When silent recordings were looked for last.
+    private var lookedForSilence = Duration.zero
+
+    init(
+        source: Source, settings: MQTTSettings, pool: Pool, connector: MQTTConnector,
+        clock: PullClock, position: MQTTPosition
+    ) {
+        self.source = source
+        self.settings = settings
+        self.pool = pool
+        self.connector = connector
+        self.clock = clock
+        self.position = position
+    }
+
+    /// How long after connecting a message may be one that comes again.
+    private static let resendMaximum = Duration.seconds(10)
+
+    private var slice: Duration { .seconds(settings.sliceSeconds ?? 600) }
+
+    /// Takes messages until the slice is over, over as many connections as it takes.
+    mutating func run(_ progress: (IngestReport) throws -> Void) async throws {
+        var tries = 0
+        while clock.elapsed < slice {
+            do {
+                try await session(&tries, progress)
+                return
+            } catch let error as MQTTError {
+                // Somebody else has the session: two who take it from each other store nothing.
+                guard !error.isTakeover, tries < connector.patience.count else {
+                    report.trouble = error.description
+                    return
+                }
+                try await ContinuousClock().sleep(for: connector.patience[tries])
+                tries += 1
+                try progress(report)
+            }
+        }
+    }
+
+    /// Takes messages over one connection.
+    private mutating func session(
+        _ tries: inout Int, _ progress: (IngestReport) throws -> Void
+    ) async throws {
+        let configuration = try settings.configuration(source: source.name)
+        let client = try MQTTClient(
+            configuration, subscriptions: settings.topics.map(\.filter))
+        resent = MQTTResent(position)
+        arrivalsMaximum = configuration.inflightMaximum
+        try await client.connect()
+        let began = clock.elapsed
+        do {
+            while clock.elapsed < slice {
+                let messages = try await client.receive(settings.limits)
+                tries = 0
+                if !messages.isEmpty {
+                    try await store(messages, progress)
+                    try connector.committed()
+                    try await client.acknowledge()
+                }
+                if clock.elapsed - began > Self.resendMaximum { resent = MQTTResent() }
+                try await closeSilent()
+                try progress(report)
+            }
+        } catch {
+            // Also where the run is to stop: what is not acknowledged waits for the next one.
+            await client.disconnect()
+            throw error
+        }
+        await client.disconnect()
+    }
+
+    /// Stores messages, in one transaction unless one of them is refused.
+    private mutating func store(
+        _ messages: [MQTTMessage], _ progress: (IngestReport) throws -> Void
+    ) async throws {
+        let batch = MQTTBatch(
+            messages, routes: settings.topics, after: position, resent: resent,
+            arrivalsMaximum: arrivalsMaximum, now: clock.now)
+        do {
+            try await commit(batch, progress)
+        } catch let error as PostgresError where !error.isTransient && !error.isCancellation {
+            guard messages.count > 1 else {
+                try await refuse(batch, because: error)
+                return
+            }
+            // One message of many cannot be stored: the others can.
+            let half = messages.count / 2
+            try await store(Array(messages[..<half]), progress)
+            try await store(Array(messages[half...]), progress)
+        }
+    }
+
+    /// Stores a batch; tries again for a while where the database is away.
+    private mutating func commit(
+        _ batch: MQTTBatch, _ progress: (IngestReport) throws -> Void
+    ) async throws {
+        var tries = 0
+        while true {
+            do {
+                let (source, now) = (source, clock.now)
+                let outcome = try await pool.transaction { db in
+                    try batch.store(from: source, receivedAt: now, in: db)
+                }
+                position = batch.position
+                resent = batch.resent
+                outcome.add(to: &report, batch)
+                return
+            } catch let error as PostgresError
+                where error.isTransient && tries < connector.patience.count
+            {
+                // Nothing is read meanwhile.
+                try await ContinuousClock().sleep(for: connector.patience[tries])
+                tries += 1
+                try progress(report)
+            }
+        }
+    }
+
+    /// Counts a message that the database does not take, so that it is not sent for ever.
+    private mutating func refuse(_ batch: MQTTBatch, because error: PostgresError) async throws {
+        let (source, position) = (source, batch.position)
+        try await pool.transaction { db in
+            try SourceFigures.add(
+                SourceFigures(rejected: ["refused": 1]), to: source.id, in: db)
+            try CursorStore.move(
+                source: source.id, part: Self.part, to: position.json(), in: db)
+        }
+        self.position = position
+        resent = batch.resent
+        report.rows += 1
+        report.badRows += 1
+        report.note(source.name, "the database refused a message (\(error.sqlState))")
+    }
+
+    /// Closes recordings that have fallen silent, now and then.
+    private mutating func closeSilent() async throws {
+        guard clock.elapsed - lookedForSilence >= .seconds(5) else { return }
+        lookedForSilence = clock.elapsed
+        let (source, now) = (source, clock.now)
+        let silence = Duration.seconds(settings.silenceSeconds ?? 60)
+        _ = try await pool.transaction { db in
+            try LiveRecordings.closeSilent(of: source, now: now, after: silence, in: db)
+        }
+    }
+}
+
+/// What storing a batch did.
+private struct MQTTOutcome {
+    var filed = FilingCounts()
+    var live = LiveReport()
+
+    func add(to report: inout IngestReport, _ batch: MQTTBatch) {
+        report.rows += batch.messages.count
+        report.badRows += batch.messagesRejected + live.rejections.count
+        report.stored += filed.appended.inserted
+        report.duplicates += filed.appended.duplicate
+        report.conflicts += filed.appended.conflicting
+        report.revised += filed.appended.revised
+        report.parked += filed.appended.parked
+        report.missing += filed.missing
+        report.recordings += live.opened.count
+        for refusal in filed.refusals { report.note("a series", refusal.description) }
+        for rejection in live.rejections { report.note(rejection.recording, rejection.reason) }
+    }
+}
+
+extension MQTTBatch {
+    /// Stores everything and moves the cursor.
+    fileprivate func store(
+        from source: Source, receivedAt: Timestamp, in db: borrowing Session
+    ) throws -> MQTTOutcome {
+        var outcome = MQTTOutcome()
+        outcome.live = try LiveRecordings.append(
+            pieces, receivedAt: receivedAt, from: source, in: db)
+        var rejected = rejected
+        if !outcome.live.rejections.isEmpty { rejected["piece"] = outcome.live.rejections.count }
+        outcome.filed = try SeriesFiling.store(
+            series.map { series in
+                SeriesPiece(
+                    key: series.key, unit: PhysicalUnit(series.unit),
+                    observations: series.observations, missing: series.missing)
+            }, rejected: rejected, from: source, in: db)
+        try CursorStore.move(
+            source: source.id, part: MQTTPull.part, to: position.json(), in: db)
+        return outcome
+    }
+}
