@@ -101,21 +101,24 @@ struct ForecastCommand: AsyncParsableCommand {
         try show(
             stored.run.forecast, after: stored.past, actual: stored.actual,
             anomalies: stored.anomalies, family: stored.run.family,
-            reason: "issued \(stored.run.issuedAt) by model \(stored.run.model)")
+            reason: "issued \(stored.run.issuedAt) by model \(stored.run.model)",
+            restsOn: stored.restsOn)
     }
 
     // MARK: - Showing it
 
     private func show(
         _ forecast: Forecast, after past: TimeSeries, actual: TimeSeries?,
-        anomalies: [Observation], family: String, reason: String
+        anomalies: [Observation], family: String, reason: String, restsOn: String? = nil
     ) throws {
+        let others = restsOn.map { "; rests on \($0)" } ?? ""
         let answer = ForecastAnswer(
             forecast, of: past.channel, family: family, reason: reason)
         if let plot {
             let shown = min(past.values.count, history ?? max(48, 2 * forecast.grid.count))
             let chart = LineChart(
-                title: past.channel.name, subtitle: "\(family), data until \(forecast.dataUntil)",
+                title: past.channel.name,
+                subtitle: "\(family), data until \(forecast.dataUntil)\(others)",
                 history: past.slice((past.values.count - shown)..<past.values.count),
                 forecast: forecast, actual: actual, anomalies: anomalies)
             try OutputFile.write(chart.svg(), to: plot)
@@ -123,7 +126,7 @@ struct ForecastCommand: AsyncParsableCommand {
         if json {
             try Terminal.json(answer)
         } else {
-            print("\(past.channel.name) by \(family): \(reason)")
+            print("\(past.channel.name) by \(family): \(reason)\(others)")
             answer.printTable()
             if let plot { print("chart: \(plot)") }
         }

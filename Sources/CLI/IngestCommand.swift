@@ -35,7 +35,7 @@ struct SourceOptions: ParsableArguments {
     }
 }
 
-/// `systole ingest`: one pull from files or folders.
+/// `systole ingest`: one pull from files, folders or a URL.
 struct IngestCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ingest",
@@ -48,13 +48,16 @@ struct IngestCommand: AsyncParsableCommand {
             Example:
               systole ingest ETTh1.csv --name plant --rename OT=oil_temp --unit OT=Cel
               systole ingest recordings/ --name ward3
+              systole ingest https://example.org/t.csv --name plant --format csv
             """)
 
     @OptionGroup var source: SourceOptions
+    @OptionGroup var web: WebSourceOptions
     @Flag(help: "Print JSON.") var json = false
     @OptionGroup var database: DatabaseOptions
 
     func run() async throws {
+        if source.paths.contains(where: WebSourceOptions.isURL) { return try await pullFromWeb() }
         var settings = try source.settings()
         // Asked for by hand, the files are taken as they are now.
         settings.settleSeconds = 0
@@ -63,15 +66,41 @@ struct IngestCommand: AsyncParsableCommand {
             let line = ProgressLine()
             let now = Timestamp(unixSeconds: Date().timeIntervalSince1970)
             let stored = try await pool.transaction { [source] db in
-                try FolderSource.forPull(
-                    name: source.sourceName, settings: settings, isRevisable: source.revisable,
-                    in: db)
+                try SourceStore.findOrAdd(
+                    name: source.sourceName, kind: FolderConnector.kind, settings: settings.json(),
+                    isRevisable: source.revisable, in: db)
             }
             let report = try await FolderConnector().pull(
                 stored, settings: settings, into: pool, now: now
             ) { line.show($0.summary) }
             line.end()
             try show(report)
+        }
+    }
+
+    /// One pull of a source on the web, which is made where there is none of that name.
+    private func pullFromWeb() async throws {
+        let (kind, settings) = try web.settings(source)
+        guard let name = source.name else {
+            throw ValidationError("a source on the web needs a --name")
+        }
+        let connectors = WebConnectors(client: try database.resolved().feedClient()).byKind
+        try await database.withPool { pool in
+            let line = ProgressLine()
+            let stored = try await pool.transaction { [source] db in
+                try SourceStore.findOrAdd(
+                    name: name, kind: kind, settings: settings,
+                    isRevisable: source.revisable || kind == PrometheusConnector.kind, in: db)
+            }
+            guard let connector = connectors[stored.kind] else {
+                throw ValidationError("source \(name) is of kind \(stored.kind)")
+            }
+            let report = try await connector.pull(
+                stored, into: pool, now: Timestamp(unixSeconds: Date().timeIntervalSince1970)
+            ) { line.show($0.summary) }
+            line.end()
+            try show(report)
+            if let trouble = report.trouble { Terminal.complain("trouble: \(trouble)") }
         }
     }
 
@@ -91,7 +120,7 @@ struct IngestCommand: AsyncParsableCommand {
         }
         // Nothing but bad files is a failure; some bad files among good ones are not.
         if report.rejected > 0 && report.rejected == report.files { throw ExitCode.failure }
-        if report.files == 0 { throw NoFiles(paths: source.paths) }
+        if report.files + report.filesWaiting == 0 { throw NoFiles(paths: source.paths) }
     }
 
     /// Nothing to read.

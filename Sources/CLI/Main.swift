@@ -20,7 +20,7 @@ struct Systole: AsyncParsableCommand {
         subcommands: [
             ForecastCommand.self, ClassifyCommand.self, BacktestCommand.self, EvaluateCommand.self,
             TrainCommand.self, IngestCommand.self, SourceCommand.self, SeriesCommand.self,
-            ModelCommand.self, GroupCommand.self,
+            ModelCommand.self, GroupCommand.self, DeriveCommand.self,
             ScheduleCommand.self, JobCommand.self, IncidentCommand.self, WebhookCommand.self,
             UpCommand.self,
             WorkCommand.self, MigrateCommand.self, ConfigCommand.self, DoctorCommand.self,

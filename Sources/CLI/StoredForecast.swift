@@ -12,6 +12,8 @@ struct StoredForecast {
     let actual: TimeSeries?
     /// Observations at the peak of incidents, in the range shown.
     let anomalies: [Observation]
+    /// Whose past it rests on most, where it was forecast with others; nil where it was not.
+    let restsOn: String?
 
     /// Asks for a forecast and waits until it is there.
     static func request(_ key: String, steps: Int, on pool: Pool) async throws {
@@ -57,13 +59,24 @@ struct StoredForecast {
                     AND \(run.forecast.grid.end)
                 ORDER BY peak_at
                 """)
+            let others = try db.run(
+                """
+                SELECT string_agg(format('%s %s %%', i.rests_on, round(i.share * 100)), ', '
+                    ORDER BY i.share DESC) AS names
+                FROM (
+                    SELECT i.rests_on, i.share FROM systole.groups AS g
+                    CROSS JOIN LATERAL systole.group_influence(g.name) AS i
+                    WHERE \(key) = ANY (g.series) AND i.series = \(key) AND i.issued_at = (
+                        SELECT max(f.issued_at) FROM systole.forecasts AS f WHERE f.series = \(key))
+                    ORDER BY i.share DESC LIMIT 3) AS i
+                """)
             return StoredForecast(
                 run: run, past: past, actual: later,
                 anomalies: try peaks.map { row in
                     Observation(
                         at: Timestamp(microseconds: try row.epochMicroseconds("peak_at")),
                         value: try row.double("observed"))
-                })
+                }, restsOn: try others.only().optionalText("names"))
         }
     }
 

@@ -134,6 +134,8 @@ struct WorkerProcess {
             handlers.append(IssueForecast(pool: pool, environment: fitting))
             handlers.append(DetectAnomalies(pool: pool))
             handlers.append(ScoreGroup(pool: pool, environment: fitting))
+            handlers.append(ForecastGroup(pool: pool))
+            handlers.append(DeriveSeries(pool: pool))
         }
         if roles.contains(.classify) {
             let shipped = try ClassifierFile.shippedPath.map { try ClassifierFile.load($0) }
@@ -143,12 +145,17 @@ struct WorkerProcess {
         }
         if roles.contains(.train) {
             handlers.append(TrainModel(pool: pool, environment: fitting, logger: logger))
+            handlers.append(TrainGroup(pool: pool, environment: fitting))
         }
         if roles.contains(.ingest) {
             let now: @Sendable () -> Timestamp = {
                 Timestamp(unixSeconds: Date().timeIntervalSince1970)
             }
-            handlers.append(IngestSource(pool: pool, now: now, logger: logger))
+            var connectors = WebConnectors(client: configuration.feedClient()).byKind
+            connectors[FolderConnector.kind] = FolderConnector()
+            connectors[MQTTConnector.kind] = MQTTConnector()
+            handlers.append(
+                IngestSource(pool: pool, connectors: connectors, now: now, logger: logger))
         }
         return handlers
     }

@@ -6,7 +6,7 @@ extension HealthExamination {
     /// What can be asked once the schema is ours.
     static let ofService: [HealthExamination] = [
         deadRows, workers, leader, waitingJobs, stuckJobs, deadJobs, lateSchedules, lateEvents,
-        lateRows, waitingDeliveries, disabledWebhooks, openSecrets,
+        lateRows, derivations, waitingDeliveries, disabledWebhooks, openSecrets,
     ]
 
     private static let deadRows = count(
@@ -130,6 +130,16 @@ extension HealthExamination {
         "SELECT count(*) AS n, NULL::text AS names FROM systole.late_observation",
         fine: "none waits to be merged", .note, some: "wait to be merged",
         advice: "the leader merges them; or SELECT systole.merge_late_observations()")
+
+    private static let derivations = count(
+        "derived series",
+        """
+        SELECT count(*) AS n, string_agg(output || ' (' || trouble || ')', ', ' ORDER BY output) AS names
+        FROM (SELECT output, trouble FROM systole.derivations
+              WHERE trouble IS NOT NULL AND dropped_at IS NULL LIMIT 20) AS q
+        """,
+        fine: "all are derived", .wrong, some: "are not derived",
+        advice: "promote a version that can be used: `systole derive models`; or remove them")
 
     private static let waitingDeliveries = count(
         "webhooks",
