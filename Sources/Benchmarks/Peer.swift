@@ -121,7 +121,9 @@ final class Peer: Sendable {
     /// the comparison would not be fair.
     private static func environment(threads: Int, reference: String) -> [String: String] {
         var environment = ProcessInfo.processInfo.environment
-        for name in ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"] {
+        for name in [
+            "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS",
+        ] {
             environment[name] = String(threads)
         }
         environment["OMP_WAIT_POLICY"] = "passive"

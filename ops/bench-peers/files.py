@@ -20,6 +20,19 @@ def csv_pandas(arguments: list[str]) -> Workload:
     )
 
 
+def csv_polars(arguments: list[str]) -> Workload:
+    import polars
+
+    def read():
+        return polars.read_csv(arguments[0], try_parse_dates=True)
+
+    assert read().dtypes[0] == polars.Datetime
+    return Workload(
+        f"polars {polars.__version__}, {polars.thread_pool_size()} threads", read,
+        check=lambda: read()[:, 1:].sum().sum_horizontal()[0],
+    )
+
+
 def csv_module(arguments: list[str]) -> Workload:
     def read():
         times, values = [], []
@@ -79,5 +92,5 @@ def edf(arguments: list[str]) -> Workload:
     )
 
 
-serve({"csv-pandas": csv_pandas, "csv-module": csv_module, "wfdb": wfdb_records, "edf": edf,
-     "wfdb-physical": wfdb_physical, "edf-physical": edf_physical})
+serve({"csv-polars": csv_polars, "csv-pandas": csv_pandas, "csv-module": csv_module, "wfdb": wfdb_records,
+     "edf": edf, "wfdb-physical": wfdb_physical, "edf-physical": edf_physical})

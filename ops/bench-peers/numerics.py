@@ -113,5 +113,5 @@ serve(
     | {"ridge-batch": ridge_batch, "ridge-each": ridge_each}
     | {name: reference(name) for name in ("spacetime_train", "spacetime_inference", "spacetime_inference_prepared")}
     | {name: reference(name) for name in ("scan_forward_chunked", "scan_both_chunked")}
-    | {name: reference(name) for name in ("ecg_inference_1", "ecg_inference_32", "ecg_train_32", "hiss_train")}
+    | {name: reference(name) for name in ("ecg_inference_1", "ecg_inference_32", "ecg_train_32", "hiss_train", "tsm2_train")}
 )

@@ -28,6 +28,7 @@ enum CSVRead {
             work: Work(text.count, "bytes"),
             ours: Contestant("Signals.CSVReader") { keep(try CSVReader().read(file: path)) },
             opponents: [
+                opponent("polars.read_csv with parsed times", "csv-polars"),
                 opponent("pandas.read_csv with parsed times", "csv-pandas"),
                 opponent("Python's csv module, datetime and float", "csv-module"),
             ])
