@@ -26,9 +26,14 @@ package struct JobContext: Sendable {
 
     /// A context that belongs to no worker, for calling a handler directly.
     ///
-    /// - Parameter deadline: When the run's time is over.
-    package init(deadline: ContinuousClock.Instant) {
-        self.init(deadline: deadline, control: RunControl())
+    /// - Parameters:
+    ///   - deadline: When the run's time is over.
+    ///   - observe: Told the measures of each report, on the thread that reports, which waits.
+    package init(
+        deadline: ContinuousClock.Instant,
+        observe: @escaping @Sendable ([String: Double]) -> Void = { _ in }
+    ) {
+        self.init(deadline: deadline, control: RunControl(observe: observe))
     }
 
     /// Why the run should stop, or nil while it should go on. The task is cancelled as well.
@@ -100,6 +105,11 @@ final class RunControl: Sendable {
     }
 
     private let state = Mutex(State())
+    private let observe: @Sendable ([String: Double]) -> Void
+
+    init(observe: @escaping @Sendable ([String: Double]) -> Void = { _ in }) {
+        self.observe = observe
+    }
 
     var stopReason: StopReason? { state.withLock { $0.stopReason } }
 
@@ -123,6 +133,7 @@ final class RunControl: Sendable {
 
     func report(_ progress: Progress) {
         state.withLock { $0.progress = progress }
+        observe(progress.measures)
     }
 
     func conclude(_ result: String) {

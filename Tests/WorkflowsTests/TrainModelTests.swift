@@ -1,3 +1,4 @@
+import Dispatch
 import Foundation
 import Jobs
 import Logging
@@ -43,11 +44,17 @@ import Testing
             let handler = Self.handler(pool, checkpoints: .zero)
             try await Plant.perform(handler, enqueue: Self.ask, on: pool)
 
-            // Interrupted as soon as a state is in the database, and its lease is lost.
+            // Interrupted in its second epoch, once a state is in the database, and its lease is
+            // lost.
             let first = try await Plant.claim("train", enqueue: Self.ask, on: pool)
-            let run = Task {
-                try await handler.run(first, JobContext(deadline: .now + .seconds(60)))
+            let isCancelled = DispatchSemaphore(value: 0)
+            let context = JobContext(deadline: .now + .seconds(60)) { measures in
+                if measures["epoch"] == 2 {
+                    isCancelled.wait()
+                    isCancelled.signal()
+                }
             }
+            let run = Task { try await handler.run(first, context) }
             var step = 0
             while step == 0 {
                 step = try await pool.run(
@@ -58,6 +65,7 @@ import Testing
                 ).only().int("n")
             }
             run.cancel()
+            isCancelled.signal()
             await #expect(throws: CancellationError.self) { _ = try await run.value }
             // What arrives meanwhile does not change what is learned from.
             try await pool.transaction { db in
