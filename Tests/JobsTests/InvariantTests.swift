@@ -38,7 +38,7 @@ import Testing
             try await work(fixture)
             #expect(try await broken(fixture).isEmpty)
             let promises = try await fixture.value("SELECT count(*) FROM systole.invariants()")
-            #expect(promises == "14")
+            #expect(promises == "15")
         }
     }
 

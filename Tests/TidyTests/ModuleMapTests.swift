@@ -15,10 +15,11 @@ private let mayImport: [String: Set<String>] = [
     "Charts": ["Series"],
     "Postgres": ["CLibPQ", "Crypto", "Logging"],
     "WebClient": ["CCurl", "Logging"],
+    "Messaging": ["CMosquitto"],
     "Store": ["Series", "Postgres", "Crypto"],
     "Jobs": ["Postgres", "ServiceLifecycle", "Logging"],
     "Ingestion": [
-        "Series", "Signals", "WebClient", "Store", "Jobs", "Postgres", "Crypto",
+        "Series", "Signals", "WebClient", "Messaging", "Store", "Jobs", "Postgres", "Crypto",
         "ServiceLifecycle", "Logging",
     ],
     "Workflows": [
@@ -31,14 +32,14 @@ private let mayImport: [String: Set<String>] = [
     ],
     "CLI": [
         "Series", "Tensors", "Learning", "Models", "Signals", "Forecasting", "Classification",
-        "Charts", "Postgres", "WebClient", "Store", "Jobs", "Ingestion", "Workflows",
+        "Charts", "Postgres", "WebClient", "Messaging", "Store", "Jobs", "Ingestion", "Workflows",
         "Notifications", "CRevision",
         "ArgumentParser", "Crypto", "ServiceLifecycle", "UnixSignals", "Logging", "Yams",
     ],
     "Benchmarks": [
         "Series", "Tensors", "Learning", "Models", "Signals", "Forecasting", "Classification",
-        "Postgres", "WebClient", "Store", "Jobs", "Ingestion", "Workflows", "Notifications",
-        "ArgumentParser", "ServiceLifecycle", "Logging",
+        "Postgres", "WebClient", "Messaging", "Store", "Jobs", "Ingestion", "Workflows",
+        "Notifications", "ArgumentParser", "ServiceLifecycle", "Logging",
     ],
     "Fuzz": [
         "Series", "Tensors", "Learning", "Signals", "Classification", "ArgumentParser",
@@ -78,7 +79,8 @@ private let systemModules: Set<String> = [
     @Test func `foreign C code has one home each`() throws {
         let homes = [
             "CKernels": "Tensors", "CFFTW": "Tensors", "COpenBLAS": "Tensors",
-            "CLibPQ": "Postgres", "CCurl": "WebClient", "CFLAC": "Signals", "CRevision": "CLI",
+            "CLibPQ": "Postgres", "CCurl": "WebClient", "CMosquitto": "Messaging",
+            "CFLAC": "Signals", "CRevision": "CLI",
         ]
         for (module, home) in homes {
             let importers = mayImport.filter { $0.value.contains(module) }.keys.sorted()
