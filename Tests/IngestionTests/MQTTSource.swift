@@ -44,22 +44,13 @@ struct MQTTSource {
     /// The worker is gone.
     struct Killed: Error {}
 
-    /// Pulls until so many messages are stored, or nothing has come for a while.
+    /// Who pulls.
+    var worker: MQTTWorker { MQTTWorker(pool: pool, source: source, connector: connector) }
+
+    /// As the worker's.
     @discardableResult
     func pull(messages: Int, now: Timestamp = Self.now) async throws -> IngestReport {
-        let last = Mutex((report: IngestReport(), idle: 0))
-        do {
-            return try await connector.pull(source, into: pool, now: now) { report in
-                let isIdle = last.withLock { last in
-                    last.idle = report.rows == last.report.rows ? last.idle + 1 : 0
-                    last.report = report
-                    return last.idle > 5
-                }
-                if report.rows >= messages || isIdle { throw Enough() }
-            }
-        } catch is Enough {
-            return last.withLock { $0.report }
-        }
+        try await worker.pull(messages: messages, now: now)
     }
 
     func publish(_ messages: [(topic: String, payload: [UInt8])], retain: Bool = false)
@@ -90,6 +81,31 @@ struct MQTTSource {
         let rows = try await pool.run("SELECT reason, count FROM systole.source_rejections")
         return Dictionary(
             uniqueKeysWithValues: try rows.map { (try $0.text("reason"), try $0.int("count")) })
+    }
+}
+
+/// What a worker has of a source.
+struct MQTTWorker: Sendable {
+    let pool: Pool
+    let source: Source
+    let connector: MQTTConnector
+
+    /// Pulls until so many messages are stored, or nothing has come for a while.
+    @discardableResult
+    func pull(messages: Int, now: Timestamp = MQTTSource.now) async throws -> IngestReport {
+        let last = Mutex((report: IngestReport(), idle: 0))
+        do {
+            return try await connector.pull(source, into: pool, now: now) { report in
+                let isIdle = last.withLock { last in
+                    last.idle = report.rows == last.report.rows ? last.idle + 1 : 0
+                    last.report = report
+                    return last.idle > 5
+                }
+                if report.rows >= messages || isIdle { throw MQTTSource.Enough() }
+            }
+        } catch is MQTTSource.Enough {
+            return last.withLock { $0.report }
+        }
     }
 }
 

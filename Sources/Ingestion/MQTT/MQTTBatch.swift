@@ -7,15 +7,15 @@ import Series
 /// The broker sends what it does not know to be acknowledged again, under the same number. A value
 /// without a time of its own has the time at which its message came; that time is kept here as long as
 /// the message may come again, so that it then means the same observation, and changes nothing. An
-/// acknowledgement that was sent may be lost with the connection: what counts is how many messages
-/// the broker has on their way at most.
+/// acknowledgement that was sent may be lost with the connection, and a broker that crashes may have
+/// forgotten some, so that more are kept than the broker has on their way at most.
 struct MQTTPosition: Codable, Equatable, Sendable {
     /// A message whose time of arrival matters.
-    struct Arrival: Codable, Equatable, Sendable {
+    struct Arrival: Equatable, Sendable {
         /// The broker's number.
         let id: UInt16
         /// What tells it from another message of the same number.
-        let digest: UInt64
+        let digest: UInt32
         /// Microseconds since 1970.
         let at: Int64
     }
@@ -25,10 +25,21 @@ struct MQTTPosition: Codable, Equatable, Sendable {
     /// Messages that were stored or refused, since the source was registered.
     var messages = 0
 
+    /// For how many messages more than the broker has on their way arrivals are kept.
+    static let arrivalsBeyondInflight = 1000
+    /// How long an acknowledgement may be on its way before the broker, silent for the time of two
+    /// keep-alives, counts as gone.
+    static let acknowledgedAfter = Duration.seconds(180)
+
     /// Keeps an arrival, and no more than `limit` of them.
     mutating func keep(_ arrival: Arrival, limit: Int) {
         arrivals.append(arrival)
         if arrivals.count > limit { arrivals.removeFirst(arrivals.count - limit) }
+    }
+
+    /// Forgets arrivals of messages that the broker knows to be acknowledged.
+    mutating func forget(before time: Timestamp) {
+        arrivals.removeAll { $0.at < time.microseconds }
     }
 
     static func decode(_ json: String?) -> MQTTPosition {
@@ -44,14 +55,33 @@ struct MQTTPosition: Codable, Equatable, Sendable {
     }
 
     /// FNV-1a over topic and payload.
-    static func digest(of message: MQTTMessage) -> UInt64 {
+    static func digest(of message: MQTTMessage) -> UInt32 {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         func take(_ byte: UInt8) { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
         for byte in message.topic.utf8 { take(byte) }
         take(0)
         for byte in message.payload { take(byte) }
-        // JSON's numbers are whole up to 53 bits.
-        return hash >> 11
+        return UInt32(truncatingIfNeeded: hash ^ (hash >> 32))
+    }
+}
+
+/// As `number:digest:time`, since a cursor is written with every batch.
+extension MQTTPosition.Arrival: Codable {
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        let parts = try container.decode(String.self).split(separator: ":")
+        guard parts.count == 3, let id = UInt16(parts[0]), let digest = UInt32(parts[1], radix: 36),
+            let at = Int64(parts[2])
+        else {
+            throw DecodingError.dataCorruptedError(
+                in: container, debugDescription: "an arrival is number:digest:time")
+        }
+        self.init(id: id, digest: digest, at: at)
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode("\(id):\(String(digest, radix: 36)):\(at)")
     }
 }
 
@@ -63,6 +93,9 @@ struct MQTTResent: Sendable {
     private var arrivals: [UInt16: MQTTPosition.Arrival] = [:]
 
     init() {}
+
+    /// Whether everything that comes is new.
+    var isOver: Bool { arrivals.isEmpty }
 
     init(_ position: MQTTPosition) {
         for arrival in position.arrivals { arrivals[arrival.id] = arrival }
@@ -105,16 +138,17 @@ struct MQTTBatch: Sendable {
     ///   - routes: What topics mean; the first that fits.
     ///   - before: The cursor.
     ///   - resent: What may come again.
-    ///   - arrivalsMaximum: The most messages that the broker has on their way.
+    ///   - inflightMaximum: The most messages that the broker has on their way.
     ///   - now: Our clock.
     init(
         _ messages: [MQTTMessage], routes: [TopicRoute], after before: MQTTPosition,
-        resent: MQTTResent, arrivalsMaximum: Int, now: Timestamp
+        resent: MQTTResent, inflightMaximum: Int, now: Timestamp
     ) {
         self.messages = messages
         self.resent = resent
-        self.arrivalsMaximum = arrivalsMaximum
+        arrivalsMaximum = inflightMaximum + MQTTPosition.arrivalsBeyondInflight
         position = before
+        if resent.isOver { position.forget(before: now + (.zero - MQTTPosition.acknowledgedAfter)) }
         position.messages += messages.count
         var places: [String: Int] = [:]
         for (place, message) in messages.enumerated() {

@@ -28,12 +28,9 @@ package struct MQTTConnector: Connector {
         progress: @Sendable (IngestReport) throws -> Void
     ) async throws -> IngestReport {
         let settings = try MQTTSettings(json: source.settings)
-        let position = try await pool.transaction { db in
-            try CursorStore.position(source: source.id, part: MQTTPull.part, in: db)
-        }
         var pull = MQTTPull(
             source: source, settings: settings, pool: pool, connector: self,
-            clock: PullClock(start: now), position: MQTTPosition.decode(position))
+            clock: PullClock(start: now))
         try await pull.run(progress)
         return pull.report
     }
@@ -60,27 +57,28 @@ struct MQTTPull {
     let pool: Pool
     let connector: MQTTConnector
     let clock: PullClock
-    var position: MQTTPosition
     var report = IngestReport()
+    /// The cursor as it is in the database, and what it says.
+    private var cursor: String?
+    private var position = MQTTPosition()
     /// What may come again over this connection.
     private var resent = MQTTResent()
-    private var arrivalsMaximum = 1
+    private var inflightMaximum = 1
     /// When silent recordings were looked for last.
     private var lookedForSilence = Duration.zero
 
     init(
         source: Source, settings: MQTTSettings, pool: Pool, connector: MQTTConnector,
-        clock: PullClock, position: MQTTPosition
+        clock: PullClock
     ) {
         self.source = source
         self.settings = settings
         self.pool = pool
         self.connector = connector
         self.clock = clock
-        self.position = position
     }
 
-    /// How long after connecting a message may be one that comes again.
+    /// How long messages are waited for after connecting before all that come are new.
     private static let resendMaximum = Duration.seconds(10)
 
     private var slice: Duration { .seconds(settings.sliceSeconds ?? 600) }
@@ -101,6 +99,11 @@ struct MQTTPull {
                 try await ContinuousClock().sleep(for: connector.patience[tries])
                 tries += 1
                 try progress(report)
+            } catch StoreError.cursorMoved {
+                // Another worker stores the same session, or the source was reset. What is not
+                // acknowledged comes again.
+                report.trouble = "the cursor of the source was moved by somebody else"
+                return
             }
         }
     }
@@ -112,20 +115,23 @@ struct MQTTPull {
         let configuration = try settings.configuration(source: source.name)
         let client = try MQTTClient(
             configuration, subscriptions: settings.topics.map(\.filter))
-        resent = MQTTResent(position)
-        arrivalsMaximum = configuration.inflightMaximum
+        inflightMaximum = configuration.inflightMaximum
         try await client.connect()
-        let began = clock.elapsed
+        var waited = Duration.zero
         do {
+            // Now that whoever had the session before has lost it.
+            try await readCursor()
             while clock.elapsed < slice {
+                let before = clock.elapsed
                 let messages = try await client.receive(settings.limits)
+                waited += clock.elapsed - before
                 tries = 0
                 if !messages.isEmpty {
                     try await store(messages, progress)
                     try connector.committed()
                     try await client.acknowledge()
                 }
-                if clock.elapsed - began > Self.resendMaximum { resent = MQTTResent() }
+                if waited > Self.resendMaximum { resent = MQTTResent() }
                 try await closeSilent()
                 try progress(report)
             }
@@ -137,13 +143,23 @@ struct MQTTPull {
         await client.disconnect()
     }
 
+    /// Reads how far the session is stored.
+    private mutating func readCursor() async throws {
+        let id = source.id
+        cursor = try await pool.transaction { db in
+            try CursorStore.position(source: id, part: Self.part, in: db)
+        }
+        position = MQTTPosition.decode(cursor)
+        resent = MQTTResent(position)
+    }
+
     /// Stores messages, in one transaction unless one of them is refused.
     private mutating func store(
         _ messages: [MQTTMessage], _ progress: (IngestReport) throws -> Void
     ) async throws {
         let batch = MQTTBatch(
             messages, routes: settings.topics, after: position, resent: resent,
-            arrivalsMaximum: arrivalsMaximum, now: clock.now)
+            inflightMaximum: inflightMaximum, now: clock.now)
         do {
             try await commit(batch, progress)
         } catch let error as PostgresError where !error.isTransient && !error.isCancellation {
@@ -163,15 +179,23 @@ struct MQTTPull {
         _ batch: MQTTBatch, _ progress: (IngestReport) throws -> Void
     ) async throws {
         var tries = 0
+        let (source, cursor, next) = (source, cursor, try batch.position.json())
         while true {
             do {
-                let (source, now) = (source, clock.now)
-                let outcome = try await pool.transaction { db in
-                    try batch.store(from: source, receivedAt: now, in: db)
+                let (now, isRepeated) = (clock.now, tries > 0)
+                let outcome = try await pool.transaction { db -> MQTTOutcome? in
+                    // A commit whose answer was lost may have taken place.
+                    let isStored =
+                        try isRepeated
+                        && CursorStore.isAt(next, source: source.id, part: Self.part, in: db)
+                    if isStored { return nil }
+                    let outcome = try batch.store(from: source, receivedAt: now, in: db)
+                    try CursorStore.move(
+                        source: source.id, part: Self.part, from: cursor, to: next, in: db)
+                    return outcome
                 }
-                position = batch.position
-                resent = batch.resent
-                outcome.add(to: &report, batch)
+                moved(to: next, after: batch)
+                outcome?.add(to: &report, batch)
                 return
             } catch let error as PostgresError
                 where error.isTransient && tries < connector.patience.count
@@ -186,18 +210,23 @@ struct MQTTPull {
 
     /// Counts a message that the database does not take, so that it is not sent for ever.
     private mutating func refuse(_ batch: MQTTBatch, because error: PostgresError) async throws {
-        let (source, position) = (source, batch.position)
+        let (source, cursor, next) = (source, cursor, try batch.position.json())
         try await pool.transaction { db in
             try SourceFigures.add(
                 SourceFigures(rejected: ["refused": 1]), to: source.id, in: db)
             try CursorStore.move(
-                source: source.id, part: Self.part, to: position.json(), in: db)
+                source: source.id, part: Self.part, from: cursor, to: next, in: db)
         }
-        self.position = position
-        resent = batch.resent
+        moved(to: next, after: batch)
         report.rows += 1
         report.badRows += 1
         report.note(source.name, "the database refused a message (\(error.sqlState))")
+    }
+
+    private mutating func moved(to cursor: String, after batch: MQTTBatch) {
+        self.cursor = cursor
+        position = batch.position
+        resent = batch.resent
     }
 
     /// Closes recordings that have fallen silent, now and then.
@@ -233,7 +262,7 @@ private struct MQTTOutcome {
 }
 
 extension MQTTBatch {
-    /// Stores everything and moves the cursor.
+    /// Stores everything.
     fileprivate func store(
         from source: Source, receivedAt: Timestamp, in db: borrowing Session
     ) throws -> MQTTOutcome {
@@ -248,8 +277,6 @@ extension MQTTBatch {
                     key: series.key, unit: PhysicalUnit(series.unit),
                     observations: series.observations, missing: series.missing)
             }, rejected: rejected, from: source, in: db)
-        try CursorStore.move(
-            source: source.id, part: MQTTPull.part, to: position.json(), in: db)
         return outcome
     }
 }

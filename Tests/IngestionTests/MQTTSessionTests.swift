@@ -1,0 +1,101 @@
+import Messaging
+import Postgres
+import Series
+import Testing
+import TestSupport
+
+@testable import Ingestion
+
+/// What comes again over another connection, and who may store it.
+@Suite struct MQTTSessionTests {
+    private let topics = [TopicRoute(filter: "n/+", form: .number, key: "n.{2}")]
+
+    private func slowly(_ settings: inout MQTTSettings) { settings.batchMilliseconds = 3 }
+
+    /// Waits until so many of our statements wait for a lock.
+    private func waitForWaiting(_ count: Int, _ admin: Connection) async throws {
+        var waiting = 0
+        while waiting < count {
+            waiting = try await admin.run(
+                """
+                SELECT count(*) AS n FROM pg_stat_activity
+                WHERE datname = current_database() AND wait_event_type = 'Lock'
+                """
+            ).only().int("n")
+        }
+    }
+
+    @Test func `of two workers with the same messages one stores them`() async throws {
+        try await withMQTTSource(topics: topics, change: slowly) { plant in
+            let admin = try await Connection.open(plant.pool.configuration)
+            try await plant.publish("n/a", "1", "2", "3")
+            // Both get the messages, and neither can commit before both have them.
+            try await admin.run("BEGIN")
+            try await admin.run("LOCK TABLE systole.source_cursor IN SHARE MODE")
+            let worker = plant.worker
+            async let first = worker.pull(messages: 3)
+            try await waitForWaiting(1, admin)
+            async let second = worker.pull(messages: 3)
+            try await waitForWaiting(2, admin)
+            try await admin.run("COMMIT")
+            let reports = try await [first, second]
+            await admin.close()
+            #expect(reports.map(\.stored).sorted() == [0, 3])
+            let refused = try #require(reports.first { $0.stored == 0 })
+            #expect(refused.trouble == "the cursor of the source was moved by somebody else")
+            // What was stored and not acknowledged comes again, and is known.
+            #expect(try await plant.pull(messages: .max).stored == 0)
+            #expect(try await plant.observations() == ["n.a 1", "n.a 2", "n.a 3"])
+        }
+    }
+
+    @Test func `a broker that comes back after an hour sends nothing that counts twice`()
+        async throws
+    {
+        try await withMQTTSource(topics: topics, change: slowly) { plant in
+            let before = MQTTSource.now + .seconds(-3600)
+            try await plant.publish("n/a", "1", "2", "3")
+            // Stored, and the worker ends before it can say so.
+            var cut = plant
+            cut.connector.committed = { throw MQTTSource.Killed() }
+            await #expect(throws: MQTTSource.Killed.self) {
+                try await cut.pull(messages: 3, now: before)
+            }
+            plant.broker.stop()
+            #expect(
+                try await plant.pull(messages: 1).trouble == MQTTError.unreachable.description)
+            try await plant.broker.start()
+            try await plant.publish("n/a", "4")
+            let early = try await stored(before, plant)
+            #expect(early > 0)
+            let late = try await plant.pull(messages: 4).stored
+            #expect(early + late == 4)
+            #expect(try await plant.observations() == ["n.a 1", "n.a 2", "n.a 3", "n.a 4"])
+        }
+    }
+
+    /// How many observations were stored with the time of the first pull.
+    private func stored(_ before: Timestamp, _ plant: MQTTSource) async throws -> Int {
+        try await plant.pool.run(
+            """
+            SELECT count(*) AS n FROM systole.observations
+            WHERE at < \(before + .seconds(600))
+            """
+        ).only().int("n")
+    }
+
+    @Test func `arrivals are kept as text, and forgotten once they cannot matter`() throws {
+        var position = MQTTPosition()
+        for id in 1...5 {
+            let at = Int64(id) * 1_000_000
+            position.keep(.init(id: UInt16(id), digest: .max - UInt32(id), at: at), limit: 4)
+        }
+        position.messages = 7
+        let json = try position.json()
+        #expect(json.contains(#""2:1z141z1:2000000""#))
+        #expect(MQTTPosition.decode(json) == position)
+        position.forget(before: Timestamp(microseconds: 4_000_000))
+        #expect(position.arrivals.map(\.id) == [4, 5])
+        #expect(MQTTPosition.decode(#"{"arrivals": ["1:x"], "messages": 2}"#) == MQTTPosition())
+    }
+}
