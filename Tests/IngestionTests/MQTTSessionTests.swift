@@ -12,11 +12,12 @@ import TestSupport
 
     private func slowly(_ settings: inout MQTTSettings) { settings.batchMilliseconds = 3 }
 
-    /// Waits until so many of our statements wait for a lock.
-    private func waitForWaiting(_ count: Int, _ admin: Connection) async throws {
+    /// Waits until so many statements wait for a lock.
+    private func waitForWaiting(_ count: Int, _ watcher: Connection) async throws {
         var waiting = 0
         while waiting < count {
-            waiting = try await admin.run(
+            try await ContinuousClock().sleep(for: .milliseconds(20))
+            waiting = try await watcher.run(
                 """
                 SELECT count(*) AS n FROM pg_stat_activity
                 WHERE datname = current_database() AND wait_event_type = 'Lock'
@@ -27,19 +28,21 @@ import TestSupport
 
     @Test func `of two workers with the same messages one stores them`() async throws {
         try await withMQTTSource(topics: topics, change: slowly) { plant in
-            let admin = try await Connection.open(plant.pool.configuration)
+            let holder = try await Connection.open(plant.pool.configuration)
+            let watcher = try await Connection.open(plant.pool.configuration)
             try await plant.publish("n/a", "1", "2", "3")
             // Both get the messages, and neither can commit before both have them.
-            try await admin.run("BEGIN")
-            try await admin.run("LOCK TABLE systole.source_cursor IN SHARE MODE")
+            try await holder.run("BEGIN")
+            try await holder.run("LOCK TABLE systole.source_cursor IN SHARE MODE")
             let worker = plant.worker
             async let first = worker.pull(messages: 3)
-            try await waitForWaiting(1, admin)
+            try await waitForWaiting(1, watcher)
             async let second = worker.pull(messages: 3)
-            try await waitForWaiting(2, admin)
-            try await admin.run("COMMIT")
+            try await waitForWaiting(2, watcher)
+            try await holder.run("COMMIT")
             let reports = try await [first, second]
-            await admin.close()
+            await holder.close()
+            await watcher.close()
             #expect(reports.map(\.stored).sorted() == [0, 3])
             let refused = try #require(reports.first { $0.stored == 0 })
             #expect(refused.trouble == "the cursor of the source was moved by somebody else")
