@@ -56,7 +56,7 @@ import Testing
     private static func killBeforeStoring(
         _ worker: Executable.Running, _ database: TestDatabase, ingesting: () throws -> Void
     ) async throws {
-        let blocker = try await Connection.open(database.configuration)
+        let blocker = try await Connection.open(database.configuration.holding)
         _ = try await blocker.run("BEGIN")
         _ = try await blocker.run("SELECT FROM systole.derivation FOR UPDATE")
         try ingesting()

@@ -17,7 +17,7 @@ import Testing
 
             // The finishing transaction blocks on this lock, so that the kill comes at a known
             // point: the forecast is computed, its row is not committed.
-            let blocker = try await Connection.open(database.configuration)
+            let blocker = try await Connection.open(database.configuration.holding)
             _ = try await blocker.run("BEGIN")
             _ = try await blocker.run("LOCK TABLE systole.forecast IN SHARE MODE")
             let job = try await pool.run(

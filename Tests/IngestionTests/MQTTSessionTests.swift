@@ -28,7 +28,7 @@ import TestSupport
 
     @Test func `of two workers with the same messages one stores them`() async throws {
         try await withMQTTSource(topics: topics, change: slowly) { plant in
-            let holder = try await Connection.open(plant.pool.configuration)
+            let holder = try await Connection.open(plant.pool.configuration.holding)
             let watcher = try await Connection.open(plant.pool.configuration)
             try await plant.publish("n/a", "1", "2", "3")
             // Both get the messages, and neither can commit before both have them.

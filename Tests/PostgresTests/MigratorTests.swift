@@ -206,7 +206,7 @@ import Testing
                 var migrator = try Migrator(folder: folder)
                 migrator.lockWaitMaximum = .milliseconds(10)
                 migrator.attemptsMaximum = 2
-                let holder = try await Connection.open(database.configuration)
+                let holder = try await Connection.open(database.configuration.holding)
                 try await holder.run("BEGIN")
                 try await holder.run("LOCK TABLE systole.a IN ACCESS SHARE MODE")
                 let blocked = migrator

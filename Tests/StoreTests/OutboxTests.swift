@@ -51,8 +51,8 @@ import Testing
 
     @Test func `commits in reversed order skip nothing`() async throws {
         try await withTestDatabase { database in
-            let early = try await Connection.open(database.configuration)
-            let late = try await Connection.open(database.configuration)
+            let early = try await Connection.open(database.configuration.holding)
+            let late = try await Connection.open(database.configuration.holding)
             // `early` takes the lower number and transaction id, but commits last.
             try await early.run("BEGIN")
             try await Self.append("early", to: early)
@@ -79,7 +79,7 @@ import Testing
 
     @Test func `a writer in another database holds nothing up`() async throws {
         try await withTestDatabase { other in
-            let foreign = try await Connection.open(other.configuration)
+            let foreign = try await Connection.open(other.configuration.holding)
             try await foreign.run("BEGIN")
             try await foreign.run("SELECT pg_current_xact_id()")
             try await withTestDatabase { database in

@@ -37,7 +37,7 @@ import Testing
                 try SeriesStore.append(Fixture.hourly(3), to: id, in: db)
                 return id
             }
-            let writer = try await Connection.open(database.configuration)
+            let writer = try await Connection.open(database.configuration.holding)
             try await writer.run("BEGIN")
             try await writer.run(
                 "INSERT INTO systole.observation VALUES (\(id), \(Fixture.at(50)), 1)")

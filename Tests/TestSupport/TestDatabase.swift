@@ -253,3 +253,12 @@ private struct TestTemplate {
         ).only().bool("there")
     }
 }
+
+extension ConnectionConfiguration {
+    /// The same, for a session that holds a transaction open while a busy machine does other things.
+    package var holding: ConnectionConfiguration {
+        var configuration = self
+        configuration.idleInTransactionMaximum = .zero
+        return configuration
+    }
+}
