@@ -68,7 +68,7 @@ COMMENT ON COLUMN systole.group_forecast.influences IS
     'NULL where nothing is mixed.';
 
 -- A model of a group is no model of one series.
-ALTER TABLE systole.model ADD CONSTRAINT model_of_a_group_never_live CHECK (family <> 'tsm2' OR stage <> 'live') NOT VALID;
+ALTER TABLE systole.model ADD CONSTRAINT model_of_a_group_never_live CHECK (family <> 'group' OR stage <> 'live') NOT VALID;
 
 CREATE OR REPLACE FUNCTION systole.promote_model(id bigint) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
@@ -83,7 +83,7 @@ BEGIN
             MESSAGE = format('There is no model %s.', coalesce(id::text, 'NULL')),
             HINT = 'All models: SELECT model_id, series, family, version, stage FROM systole.models;';
     END IF;
-    IF chosen.family = 'tsm2' THEN
+    IF chosen.family = 'group' THEN
         RAISE EXCEPTION 'Model % is that of a group, and forecasts its members together only.', id
             USING ERRCODE = 'SY036', HINT = 'Forecast the group: SELECT systole.request_group_forecast(…);';
     END IF;

@@ -126,7 +126,8 @@ BEGIN
             HINT = 'drop_source() forgets it and leaves what it brought.';
     END IF;
     PERFORM systole.create_schedule(
-        name => 'ingest ' || name, kind => 'ingest', args => jsonb_build_object('source_id', id), every => every);
+        -- What listens rather than fetches holds its place for minutes, and has places of its own.
+        name => 'ingest ' || name, kind => CASE kind WHEN 'mqtt' THEN 'ingest-stream' ELSE 'ingest' END, args => jsonb_build_object('source_id', id), every => every);
     RETURN id;
 END $$;
 COMMENT ON FUNCTION systole.add_source IS

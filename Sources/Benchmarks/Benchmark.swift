@@ -80,6 +80,8 @@ struct Contestant {
     let measure: (_ repetitions: Int) async throws -> Double
     /// The most memory that its process has held, in bytes; nil for one in our own process.
     var peakMemory: () throws -> Int? = { nil }
+    /// Whether one run is so long that none is made only to warm up.
+    var isLong = false
 
     init(measuring name: String, _ measure: @escaping (Int) async throws -> Double) {
         self.name = name

@@ -48,6 +48,7 @@ struct Trial: Sendable {
 
     /// Runs per sample, found from the second call: the first one fills caches and makes plans.
     private func repetitions(of contestant: Contestant) async throws -> Int {
+        guard !contestant.isLong else { return 1 }
         keep(try await contestant.measure(1))
         let once = try await contestant.measure(1)
         guard once < Self.sampleSecondsMinimum else { return 1 }

@@ -36,6 +36,9 @@ struct Configuration: Sendable {
             key: "slots", variable: "SYSTOLE_SLOTS", fallback: "2",
             about: "jobs that one worker process runs at a time"),
         Setting(
+            key: "streams", variable: "SYSTOLE_STREAMS", fallback: "16",
+            about: "sources that one worker process listens to at a time, beside its jobs"),
+        Setting(
             key: "checkpoint_seconds", variable: "SYSTOLE_CHECKPOINT_SECONDS", fallback: "20",
             about: "how old the kept state of a training may grow, from 0 to 50"),
         Setting(
@@ -72,6 +75,7 @@ struct Configuration: Sendable {
     let threads: Int
     let seed: UInt64
     let slots: Int
+    let streams: Int
     let checkpointInterval: Duration
     let logLevel: Logger.Level
     let webPolicy: WebPolicy
@@ -110,6 +114,7 @@ struct Configuration: Sendable {
         threads = asked == 0 ? ProcessInfo.processInfo.activeProcessorCount : asked
         seed = UInt64(try reader.integer("seed", in: 0...Int.max))
         slots = try reader.integer("slots", in: 1...256)
+        streams = try reader.integer("streams", in: 1...256)
         checkpointInterval = .seconds(try reader.integer("checkpoint_seconds", in: 0...50))
         logLevel = try reader.logLevel("log_level")
         let blocks = try reader.addressBlocks("webhooks.allow_addresses")

@@ -8,7 +8,11 @@ import Signals
 struct WebSourceOptions: ParsableArguments {
     @Option(help: "http, wfdb-http, prometheus or fhir; http or prometheus where left out.")
     var kind: String?
-    @Option(help: "How answers are written: csv, ndjson, json, line-protocol or openmetrics.")
+    @Option(
+        help: """
+            How answers are written: csv, ndjson, json, line-protocol, openmetrics, or pieces for \
+            recordings that go on.
+            """)
     var format: String?
     @Option(help: "Where times stand in JSON, such as $.data[*].time.") var timePath: String?
     @Option(help: "Where values stand in JSON; may be given several times.")

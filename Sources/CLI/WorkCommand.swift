@@ -91,10 +91,10 @@ struct WorkerProcess {
         var server = server
         server.applicationName =
             "systole-work/" + roles.map(\.rawValue).sorted().joined(separator: "+")
-        let pool = Pool(server, limits: PoolLimits(connectionsMaximum: configuration.slots + 4))
-        let identity = WorkerIdentity(
-            id: UUID(), host: ProcessInfo.processInfo.hostName,
-            process: ProcessInfo.processInfo.processIdentifier, version: Systole.version)
+        let streams = roles.contains(.ingest) ? configuration.streams : 0
+        let pool = Pool(
+            server, limits: PoolLimits(connectionsMaximum: configuration.slots + streams + 4))
+        let identity = Self.identity()
         var services: [any Service] = []
         if roles.contains(.schedule) {
             services.append(
@@ -116,12 +116,29 @@ struct WorkerProcess {
                     identity: identity, handlers: handlers, pool: pool, options: options,
                     logger: logger))
         }
+        if streams > 0 {
+            var options = WorkerOptions()
+            options.slots = streams
+            // Listening does not come to an end that could be waited for.
+            options.drainMaximum = .zero
+            services.append(
+                Worker(
+                    identity: Self.identity(),
+                    handlers: [ingest(pool, logger, IngestSource.streamKind)], pool: pool,
+                    options: options, logger: logger))
+        }
         let group = ServiceGroup(
             configuration: .init(
                 services: services.map { .init(service: $0) },
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         try await group.run()
         await pool.close()
+    }
+
+    private static func identity() -> WorkerIdentity {
+        WorkerIdentity(
+            id: UUID(), host: ProcessInfo.processInfo.hostName,
+            process: ProcessInfo.processInfo.processIdentifier, version: Systole.version)
     }
 
     private func handlers(_ pool: Pool, _ logger: Logger) throws -> [any JobHandler] {
@@ -148,16 +165,20 @@ struct WorkerProcess {
             handlers.append(TrainGroup(pool: pool, environment: fitting))
         }
         if roles.contains(.ingest) {
-            let now: @Sendable () -> Timestamp = {
-                Timestamp(unixSeconds: Date().timeIntervalSince1970)
-            }
-            var connectors = WebConnectors(client: configuration.feedClient()).byKind
-            connectors[FolderConnector.kind] = FolderConnector()
-            connectors[MQTTConnector.kind] = MQTTConnector()
-            handlers.append(
-                IngestSource(pool: pool, connectors: connectors, now: now, logger: logger))
+            handlers.append(ingest(pool, logger, "ingest"))
         }
         return handlers
+    }
+
+    private func ingest(_ pool: Pool, _ logger: Logger, _ kind: String) -> IngestSource {
+        let now: @Sendable () -> Timestamp = {
+            Timestamp(unixSeconds: Date().timeIntervalSince1970)
+        }
+        var connectors = WebConnectors(client: configuration.feedClient()).byKind
+        connectors[FolderConnector.kind] = FolderConnector()
+        connectors[MQTTConnector.kind] = MQTTConnector()
+        return IngestSource(
+            kind: kind, pool: pool, connectors: connectors, now: now, logger: logger)
     }
 
     private func deliverer(_ pool: Pool, _ logger: Logger) throws -> Deliverer {

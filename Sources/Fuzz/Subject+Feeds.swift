@@ -4,7 +4,7 @@ import Signals
 extension Subject {
     /// What comes over the network.
     static let feeds = [
-        lineProtocol, metrics, jsonFeed, ndjsonFeed, jsonPath, prometheus, fhir,
+        lineProtocol, metrics, jsonFeed, ndjsonFeed, jsonPath, prometheus, fhir, waveformPiece,
     ]
 
     private static let at = Timestamp(microseconds: 1_700_000_000_000_000)
@@ -74,6 +74,14 @@ extension Subject {
             guard let answer = try? reader.read(bytes, name: "x") else { return false }
             for recording in answer.recordings { _ = recording.chunks() }
             return check(answer.feed)
+        })
+
+    private static let waveformPiece = Subject(
+        name: "waveform-piece", corpus: { FeedCorpus.pieces },
+        parse: { bytes in
+            guard let piece = try? WaveformPieceReader.read(bytes) else { return false }
+            precondition(piece.words.count % piece.channels.count == 0)
+            return true
         })
 
     /// What every feed promises: as many times as values, none of them infinite, and errors that can
@@ -162,6 +170,19 @@ enum FeedCorpus {
           "interval": 4, "intervalUnit": "ms", "dimensions": 2, "data": "0.125 -1 0.25 2.5"}},
           {"code": {"text": "x"}, "valueSampledData": {"origin": {"value": 0}, "intervalUnit": "s", "offsets": "0 2.5 10", "data": "1 E 3"}}]}
         """,
+    ]
+
+    /// Samples as numbers, in Base64, and as bytes behind the line.
+    static let pieces: [[UInt8]] = [
+        Array(
+            #"{"recording": "w/7", "channels": ["I", "II"], "unit": ["mV", "uV"], "gain": [200, 1], "baseline": -3, "rate": [1000, 3], "first": 120, "at": "2026-11-21T10:04:00.25Z", "samples": [[12, null, 15], [3, -4, 5]], "end": true}"#
+                .utf8),
+        Array(
+            #"{"channels": ["I"], "recording": "a", "rate": 360, "at_us": 1795255440000000, "form": "int16", "data": "AQACAP//"}"#
+                .utf8),
+        Array(
+            #"{"channels": ["I", "V1"], "recording": "b", "rate": 500, "first": 0, "form": "float32", "interleaved": true}"#
+                .utf8) + [10] + (0..<32).map { UInt8($0 &* 37) },
     ]
 
     private static func made(

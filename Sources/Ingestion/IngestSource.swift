@@ -5,12 +5,17 @@ package import Postgres
 package import Series
 import Store
 
-/// The job that pulls once from a registered source: kind `ingest`, `{"source_id": …}`.
+/// The job that pulls once from a registered source: kind `ingest`, or `ingest-stream` for sources
+/// that are listened to for minutes, `{"source_id": …}`.
 ///
 /// It stores as it goes, each part with its cursor in one transaction, so that a run that is
 /// replaced half way does no harm: what it stored is not stored again.
 package struct IngestSource: JobHandler {
-    package let kind = "ingest"
+    /// The kind of jobs for sources that are listened to. Workers have places of their own for them:
+    /// a few would otherwise keep all that is fetched waiting.
+    package static let streamKind = "ingest-stream"
+
+    package let kind: String
     package let hasEffects = false
 
     private let pool: Pool
@@ -19,17 +24,19 @@ package struct IngestSource: JobHandler {
     private let logger: Logger
 
     /// - Parameters:
+    ///   - kind: `ingest`, or `streamKind`.
     ///   - pool: The database.
     ///   - connectors: By the kind of source they read.
     ///   - now: This machine's clock.
     ///   - logger: Told about rejected files.
     package init(
-        pool: Pool,
+        kind: String = "ingest", pool: Pool,
         connectors: [String: any Connector] = [
             FolderConnector.kind: FolderConnector(), MQTTConnector.kind: MQTTConnector(),
         ],
         now: @escaping @Sendable () -> Timestamp, logger: Logger
     ) {
+        self.kind = kind
         self.pool = pool
         self.connectors = connectors
         self.now = now

@@ -43,3 +43,12 @@ package enum LiveRecordings {
         return try LiveStore.closeSilent(source: source.id, before: limit, in: db)
     }
 }
+
+extension IngestReport {
+    /// Adds what became of pieces.
+    mutating func add(_ live: LiveReport) {
+        recordings += live.opened.count
+        badRows += live.rejections.count
+        for rejection in live.rejections { note(rejection.recording, rejection.reason) }
+    }
+}

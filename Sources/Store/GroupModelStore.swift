@@ -89,7 +89,7 @@ package enum GroupModelStore {
         _ model: NewGroupModel, of group: GroupID, run: JobRun, in db: borrowing Session
     ) throws {
         var first = NewModel(
-            series: model.members[0], family: "tsm2", data: model.data, weights: model.weights)
+            series: model.members[0], family: "group", data: model.data, weights: model.weights)
         first.reason = model.reason
         first.metrics = model.metrics
         first.naive = model.naive[0]

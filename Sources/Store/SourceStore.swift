@@ -193,47 +193,4 @@ package enum CursorStore {
                 DO UPDATE SET position = excluded.position, moved_at = now()
             """)
     }
-
-    /// Sets the position in one part of a source, where nobody else has moved it meanwhile.
-    ///
-    /// - Parameters:
-    ///   - source: The source's number.
-    ///   - part: What has a position of its own.
-    ///   - before: The position as it was read or moved last; nil where there was none.
-    ///   - position: JSON that the connector understands.
-    ///   - db: The transaction that stores what lies before it.
-    /// - Throws: `StoreError.cursorMoved`; `PostgresError` 23503 where the source is gone.
-    package static func move(
-        source: Int64, part: String, from before: String?, to position: String,
-        in db: borrowing Session
-    ) throws {
-        let moved: Rows
-        if let before {
-            moved = try db.run(
-                """
-                UPDATE systole.source_cursor SET position = \(position)::jsonb, moved_at = now()
-                WHERE source_id = \(source) AND part = \(part) AND position = \(before)::jsonb
-                """)
-        } else {
-            moved = try db.run(
-                """
-                INSERT INTO systole.source_cursor (source_id, part, position)
-                VALUES (\(source), \(part), \(position)::jsonb)
-                ON CONFLICT ON CONSTRAINT source_cursor_pkey DO NOTHING
-                """)
-        }
-        guard moved.affected == 1 else { throw StoreError.cursorMoved(source: source, part: part) }
-    }
-
-    /// Whether a part of a source is at a position.
-    package static func isAt(
-        _ position: String, source: Int64, part: String, in db: borrowing Session
-    ) throws -> Bool {
-        try !db.run(
-            """
-            SELECT 1 FROM systole.source_cursor
-            WHERE source_id = \(source) AND part = \(part) AND position = \(position)::jsonb
-            """
-        ).isEmpty
-    }
 }

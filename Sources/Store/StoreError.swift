@@ -36,8 +36,6 @@ package enum StoreError: Error, Equatable, Sendable {
     case sensorModelDamaged(Int64)
     case sourceExists(name: String)
     case unknownSource(name: String)
-    /// Somebody else has moved the cursor since it was read, or the source was reset.
-    case cursorMoved(source: Int64, part: String)
     /// The run of a job was replaced; nothing that it still writes is kept.
     case leaseLost(job: Int64, lease: Int64)
     case schemaDiffers(found: Int, needed: Int)
@@ -86,8 +84,6 @@ extension StoreError: CustomStringConvertible {
             "the weights of sensor model \(id) do not match their digest"
         case .sourceExists(let name): "there is a source \"\(name)\" already"
         case .unknownSource(let name): "there is no source \"\(name)\""
-        case .cursorMoved(let source, let part):
-            "the cursor of source \(source) in \(part) was moved by somebody else"
         case .leaseLost(let job, let lease): "run \(lease) of job \(job) was replaced"
         case .schemaDiffers(let found, let needed):
             "the database has schema \(found), this executable needs \(needed)"

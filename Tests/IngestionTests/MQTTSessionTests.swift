@@ -45,7 +45,7 @@ import TestSupport
             await watcher.close()
             #expect(reports.map(\.stored).sorted() == [0, 3])
             let refused = try #require(reports.first { $0.stored == 0 })
-            #expect(refused.trouble == "the cursor of the source was moved by somebody else")
+            #expect(refused.trouble == IngestError.overtaken.description)
             // What was stored and not acknowledged comes again, and is known.
             #expect(try await plant.pull(messages: .max).stored == 0)
             #expect(try await plant.observations() == ["n.a 1", "n.a 2", "n.a 3"])
@@ -85,6 +85,29 @@ import TestSupport
             WHERE at < \(before + .seconds(600))
             """
         ).only().int("n")
+    }
+
+    @Test(.timeLimit(.minutes(2)), arguments: ["pause_source", "drop_source"])
+    func `a source that is paused or dropped is let go of while it is listened to`(
+        function: String
+    ) async throws {
+        let change = { (settings: inout MQTTSettings) in settings.sliceSeconds = 600 }
+        try await withMQTTSource(topics: topics, change: change) { plant in
+            let (worker, pool) = (plant.worker, plant.pool)
+            async let report = worker.listen()
+            try await plant.publish("n/a", "1")
+            while try await plant.observations().isEmpty {
+                try await ContinuousClock().sleep(for: .milliseconds(20))
+            }
+            try await pool.run(SQL(raw: "SELECT systole.\(function)('plant')"))
+            #expect(try await report.stored == 1)
+            // The broker has it again for whoever comes next.
+            if function == "pause_source" {
+                try await pool.run("SELECT systole.resume_source('plant')")
+                try await plant.publish("n/a", "2")
+                #expect(try await plant.pull(messages: 1).stored == 1)
+            }
+        }
     }
 
     @Test func `arrivals are kept as text, and forgotten once they cannot matter`() throws {

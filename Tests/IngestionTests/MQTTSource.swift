@@ -90,6 +90,11 @@ struct MQTTWorker: Sendable {
     let source: Source
     let connector: MQTTConnector
 
+    /// Pulls until the source lets go.
+    func listen() async throws -> IngestReport {
+        try await connector.pull(source, into: pool, now: MQTTSource.now) { _ in }
+    }
+
     /// Pulls until so many messages are stored, or nothing has come for a while.
     @discardableResult
     func pull(messages: Int, now: Timestamp = MQTTSource.now) async throws -> IngestReport {

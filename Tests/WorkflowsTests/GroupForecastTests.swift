@@ -77,7 +77,7 @@ import Testing
             let rows = try await pool.run(
                 """
                 SELECT series, stage, weight_bytes > 0 AS weighs, shared_from IS NULL AS owns
-                FROM systole.models WHERE family = 'tsm2' ORDER BY series
+                FROM systole.models WHERE family = 'group' ORDER BY series
                 """)
             #expect(
                 try rows.allTexts("stage") == ["candidate", "candidate", "candidate", "candidate"])
@@ -85,7 +85,7 @@ import Testing
             try await Self.forecast(pool)
             let runs = try await pool.run("SELECT * FROM systole.forecasts ORDER BY series")
             #expect(try runs.allTexts("series") == Self.keys)
-            #expect(try Set(runs.allTexts("family")) == ["tsm2"])
+            #expect(try Set(runs.allTexts("family")) == ["group"])
             for row in runs {
                 #expect(try row.int("steps") == 12)
                 #expect(try row.instant("start_at") == Self.at(600))

@@ -51,12 +51,14 @@ enum IngestFiles {
     private static let recordings = Benchmark("ingest.wfdb") { setting in
         let database = try await setting.databases.make()
         let (count, samples) = (40, 45_000)
+        // Nothing else lies in it: all that a folder has is taken.
+        let ward = try setting.folder.subfolder("ward")
         for number in 0..<count {
             _ = try WFDBRead.write(
                 SyntheticSamples.channels(12, count: samples), format: 16, rate: 500,
-                name: "r\(number)", setting.folder)
+                name: "r\(number)", ward)
         }
-        let (folder, pool) = (setting.folder.path, database.pool)
+        let (folder, pool) = (ward.path, database.pool)
         let take = { try await pull(folder, named: "ward", into: pool) }
         let report = try await take()
         guard report.recordings == count else {

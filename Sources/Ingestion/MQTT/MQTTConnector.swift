@@ -64,8 +64,9 @@ struct MQTTPull {
     /// What may come again over this connection.
     private var resent = MQTTResent()
     private var inflightMaximum = 1
-    /// When silent recordings were looked for last.
-    private var lookedForSilence = Duration.zero
+    private var lookedAround = Duration.zero
+    /// Whether the source was paused or dropped.
+    private var isPaused = false
 
     init(
         source: Source, settings: MQTTSettings, pool: Pool, connector: MQTTConnector,
@@ -99,10 +100,10 @@ struct MQTTPull {
                 try await ContinuousClock().sleep(for: connector.patience[tries])
                 tries += 1
                 try progress(report)
-            } catch StoreError.cursorMoved {
+            } catch IngestError.overtaken {
                 // Another worker stores the same session, or the source was reset. What is not
                 // acknowledged comes again.
-                report.trouble = "the cursor of the source was moved by somebody else"
+                report.trouble = IngestError.overtaken.description
                 return
             }
         }
@@ -121,7 +122,7 @@ struct MQTTPull {
         do {
             // Now that whoever had the session before has lost it.
             try await readCursor()
-            while clock.elapsed < slice {
+            while clock.elapsed < slice, !isPaused {
                 let before = clock.elapsed
                 let messages = try await client.receive(settings.limits)
                 waited += clock.elapsed - before
@@ -132,7 +133,7 @@ struct MQTTPull {
                     try await client.acknowledge()
                 }
                 if waited > Self.resendMaximum { resent = MQTTResent() }
-                try await closeSilent()
+                try await lookAround()
                 try progress(report)
             }
         } catch {
@@ -187,10 +188,10 @@ struct MQTTPull {
                     // A commit whose answer was lost may have taken place.
                     let isStored =
                         try isRepeated
-                        && CursorStore.isAt(next, source: source.id, part: Self.part, in: db)
+                        && GuardedCursor.isAt(next, source: source.id, part: Self.part, in: db)
                     if isStored { return nil }
                     let outcome = try batch.store(from: source, receivedAt: now, in: db)
-                    try CursorStore.move(
+                    try GuardedCursor.move(
                         source: source.id, part: Self.part, from: cursor, to: next, in: db)
                     return outcome
                 }
@@ -214,7 +215,7 @@ struct MQTTPull {
         try await pool.transaction { db in
             try SourceFigures.add(
                 SourceFigures(rejected: ["refused": 1]), to: source.id, in: db)
-            try CursorStore.move(
+            try GuardedCursor.move(
                 source: source.id, part: Self.part, from: cursor, to: next, in: db)
         }
         moved(to: next, after: batch)
@@ -229,14 +230,19 @@ struct MQTTPull {
         resent = batch.resent
     }
 
-    /// Closes recordings that have fallen silent, now and then.
-    private mutating func closeSilent() async throws {
-        guard clock.elapsed - lookedForSilence >= .seconds(5) else { return }
-        lookedForSilence = clock.elapsed
+    /// Now and then closes recordings that have fallen silent, and sees whether the source was paused.
+    private mutating func lookAround() async throws {
+        guard clock.elapsed - lookedAround >= .seconds(2) else { return }
+        lookedAround = clock.elapsed
         let (source, now) = (source, clock.now)
         let silence = Duration.seconds(settings.silenceSeconds ?? 60)
-        _ = try await pool.transaction { db in
-            try LiveRecordings.closeSilent(of: source, now: now, after: silence, in: db)
+        isPaused = try await pool.transaction { db in
+            _ = try LiveRecordings.closeSilent(of: source, now: now, after: silence, in: db)
+            do {
+                return try SourceStore.find(source.id, in: db).isPaused
+            } catch StoreError.unknownSource {
+                return true
+            }
         }
     }
 }
@@ -248,16 +254,15 @@ private struct MQTTOutcome {
 
     func add(to report: inout IngestReport, _ batch: MQTTBatch) {
         report.rows += batch.messages.count
-        report.badRows += batch.messagesRejected + live.rejections.count
+        report.badRows += batch.messagesRejected
         report.stored += filed.appended.inserted
         report.duplicates += filed.appended.duplicate
         report.conflicts += filed.appended.conflicting
         report.revised += filed.appended.revised
         report.parked += filed.appended.parked
         report.missing += filed.missing
-        report.recordings += live.opened.count
         for refusal in filed.refusals { report.note("a series", refusal.description) }
-        for rejection in live.rejections { report.note(rejection.recording, rejection.reason) }
+        report.add(live)
     }
 }
 

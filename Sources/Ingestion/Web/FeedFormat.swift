@@ -9,6 +9,8 @@ package enum FeedFormat: String, Sendable, Codable, CaseIterable {
     case json
     case lineProtocol = "line-protocol"
     case openMetrics = "openmetrics"
+    /// Pieces of recordings that go on, a line each, see `WaveformPieceReader`.
+    case pieces
 
     /// What stands in such an answer, for errors.
     var accepted: String {
@@ -18,11 +20,12 @@ package enum FeedFormat: String, Sendable, Codable, CaseIterable {
         case .json: "a JSON document"
         case .lineProtocol: "Influx line protocol"
         case .openMetrics: "metrics as text"
+        case .pieces: "a line of JSON for each piece of a recording"
         }
     }
 
     /// Whether a last line without a line end may have been cut off unseen.
-    var endsWithLines: Bool { self == .csv || self == .lineProtocol }
+    var endsWithLines: Bool { [.csv, .lineProtocol, .pieces].contains(self) }
 }
 
 /// What reading one answer gave, whatever its format.
@@ -116,7 +119,7 @@ struct FeedParser: Sendable {
             reader.receivedAt = receivedAt
             reader.limits = settings.feedLimits
             return try reader.read(body, name: name)
-        case .json, .ndjson, .csv:
+        case .json, .ndjson, .csv, .pieces:
             guard let paths = settings.paths else {
                 throw IngestError.settingsFlaw("the format needs paths")
             }

@@ -11,7 +11,7 @@ struct FeedPieces: Sendable {
     private(set) var newest: Timestamp?
 
     /// An observation that is further ahead moves no cursor: its clock is wrong.
-    private static let aheadMaximum: Int64 = 300_000_000
+    static let aheadMaximum: Int64 = 300_000_000
 
     /// - Parameters:
     ///   - feed: What was read.
@@ -135,7 +135,8 @@ package struct PullPreview: Sendable {
         reasons = content.feed?.reasons ?? []
         hasMore = content.next != nil
         waits = content.waiting != nil
-        recordings = content.recordings.map(\.key)
+        let live = content.live?.pieces.map(\.recording) ?? []
+        recordings = content.recordings.map(\.key) + Set(live).sorted()
         series = (content.pieces?.pieces ?? []).map { piece in
             Series(
                 key: piece.key, unit: piece.unit, values: piece.observations.count,

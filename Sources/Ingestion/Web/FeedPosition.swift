@@ -1,7 +1,5 @@
 import Foundation
-import Postgres
 import Series
-import Store
 
 /// How far a paged source is stored; the cursor of its only part.
 struct FeedPosition: Sendable, Equatable, Codable {
@@ -41,38 +39,4 @@ struct FeedPosition: Sendable, Equatable, Codable {
     }
 
     func json() throws -> String { try SettingsText.json(self) }
-}
-
-/// Moves the cursor of a source that one pull at a time may move.
-enum GuardedCursor {
-    /// Sets the position, unless another pull has moved it since.
-    ///
-    /// - Parameters:
-    ///   - source: The source's number.
-    ///   - part: Which part of it.
-    ///   - before: What the position was when this pull began; nil for none.
-    ///   - position: What it is to be.
-    ///   - db: The transaction that stores what lies between.
-    /// - Throws: `IngestError.overtaken`.
-    static func move(
-        source: Int64, part: String, from before: String?, to position: String,
-        in db: borrowing Session
-    ) throws {
-        let moved: Rows
-        if let before {
-            moved = try db.run(
-                """
-                UPDATE systole.source_cursor SET position = \(position)::jsonb, moved_at = now()
-                WHERE source_id = \(source) AND part = \(part) AND position = \(before)::jsonb
-                """)
-        } else {
-            moved = try db.run(
-                """
-                INSERT INTO systole.source_cursor (source_id, part, position)
-                VALUES (\(source), \(part), \(position)::jsonb)
-                ON CONFLICT ON CONSTRAINT source_cursor_pkey DO NOTHING
-                """)
-        }
-        guard moved.affected == 1 else { throw IngestError.overtaken }
-    }
 }

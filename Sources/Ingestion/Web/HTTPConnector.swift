@@ -5,7 +5,8 @@ import Signals
 package import Store
 import WebClient
 
-/// Pulls series over HTTP: tables, JSON, line protocol or metrics, page by page.
+/// Pulls over HTTP, page by page: series in tables, JSON, line protocol or metrics, and recordings that
+/// go on in pieces.
 ///
 /// Each page is stored in one transaction with the cursor, so that being stopped anywhere loses
 /// nothing and stores nothing twice. A walk over pages that a pull does not end goes on in the next.
@@ -31,6 +32,12 @@ package struct HTTPConnector: Connector {
         var pull = try await PagedPull(
             reader, source: source, client: client, pool: pool, now: now)
         try await pull.run(progress)
+        if settings.format == .pieces {
+            _ = try await pool.transaction { db in
+                try LiveRecordings.closeSilent(
+                    of: source, now: now, after: .seconds(settings.silenceSeconds), in: db)
+            }
+        }
         return pull.report
     }
 
@@ -84,12 +91,20 @@ struct HTTPPages: PageReader {
         content.waiting = cut.waiting
         // A table without rows may be the empty page behind the last one.
         if !cut.body.isEmpty || answer.body.isEmpty {
-            let feed = try parser.parse(cut.body, of: answer, name: answer.url.host)
+            var feed = ParsedFeed()
+            if settings.format == .pieces {
+                let page = LivePage(
+                    cut.body, name: answer.url.host, receivedAt: now, counting: &feed)
+                content.live = page
+                content.until = page.newest
+            } else {
+                feed = try parser.parse(cut.body, of: answer, name: answer.url.host)
+            }
             let pieces = try FeedPieces(
                 feed, settings.rules, source: source, now: now, newest: position.dataUntil)
             content.feed = feed
             content.pieces = pieces
-            content.until = pieces.newest
+            content.until = content.until ?? pieces.newest
         }
         if content.waiting == nil {
             content.next = try PageWalk(settings, client).next(

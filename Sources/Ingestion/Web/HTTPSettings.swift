@@ -53,6 +53,8 @@ package struct HTTPSettings: Sendable, Equatable, Codable {
     package var units: [String: String] = [:]
     /// The most series of one answer.
     package var seriesMaximum = 10_000
+    /// After which silence a recording that comes in pieces is closed.
+    package var silenceSeconds = 60.0
     /// What one pull takes at most; the next one goes on.
     package var pagesMaximum = 1000
     package var bytesMaximum = 256 << 20
@@ -64,8 +66,8 @@ package struct HTTPSettings: Sendable, Equatable, Codable {
 
     private enum CodingKeys: String, CodingKey {
         case access, format, csv, paths, precision, paging, since, startAt, overlapSeconds
-        case latenessSeconds, ageSecondsMaximum, renames, units, seriesMaximum, pagesMaximum
-        case bytesMaximum
+        case latenessSeconds, ageSecondsMaximum, renames, units, seriesMaximum, silenceSeconds
+        case pagesMaximum, bytesMaximum
     }
 
     package init(from decoder: any Decoder) throws {
@@ -87,6 +89,8 @@ package struct HTTPSettings: Sendable, Equatable, Codable {
         renames = try box.decodeIfPresent([String: String].self, forKey: .renames) ?? [:]
         units = try box.decodeIfPresent([String: String].self, forKey: .units) ?? [:]
         seriesMaximum = try box.decodeIfPresent(Int.self, forKey: .seriesMaximum) ?? seriesMaximum
+        silenceSeconds =
+            try box.decodeIfPresent(Double.self, forKey: .silenceSeconds) ?? silenceSeconds
         pagesMaximum = try box.decodeIfPresent(Int.self, forKey: .pagesMaximum) ?? pagesMaximum
         bytesMaximum = try box.decodeIfPresent(Int.self, forKey: .bytesMaximum) ?? bytesMaximum
     }
@@ -104,7 +108,9 @@ package struct HTTPSettings: Sendable, Equatable, Codable {
         if case .offset(_, let size) = paging, size < 1 { return "the size of a page is above 0" }
         if case .dayFirst = since?.format { return "since takes ISO 8601 or Unix times" }
         if case .monthFirst = since?.format { return "since takes ISO 8601 or Unix times" }
-        for seconds in [overlapSeconds, latenessSeconds ?? 0, ageSecondsMaximum ?? 0]
+        for seconds in [
+            overlapSeconds, latenessSeconds ?? 0, ageSecondsMaximum ?? 0, silenceSeconds,
+        ]
         where !(0...1e10).contains(seconds) {
             return "seconds are from 0 to 10,000,000,000"
         }

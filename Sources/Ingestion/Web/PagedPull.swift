@@ -35,6 +35,7 @@ struct PageContent: Sendable {
     var pieces: FeedPieces?
     var feed: ParsedFeed?
     var recordings: [RecordingFiling] = []
+    var live: LivePage?
     /// The newest that the page brought: what the cursor may move to.
     var until: Timestamp?
     /// Nil where it is the last.
@@ -221,6 +222,7 @@ struct FiledPage: Sendable {
     var counts: FilingCounts?
     /// One for each recording; nil where another one is stored under its name.
     var recordings: [RecordingOutcome?] = []
+    var live: LiveReport?
 }
 
 extension PageContent {
@@ -249,6 +251,7 @@ extension PageContent {
                 figures.rejected["recording", default: 0] += 1
             }
         }
+        filed.live = try live?.file(from: source, in: db)
         if !recordings.isEmpty { try SourceFigures.add(figures, to: source.id, in: db) }
         return filed
     }
@@ -269,6 +272,7 @@ extension IngestReport {
             }
             for finding in recording.damage { find(recording.key, finding) }
         }
+        if let live = filed.live { add(live) }
         for note in content.notes { find(host, note) }
     }
 }
