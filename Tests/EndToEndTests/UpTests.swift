@@ -67,7 +67,8 @@ private struct Service {
         let migrations = Executable.package.appending(path: "migrations").path
         let doctor = try Executable.run(["doctor", "--migrations", migrations], in: folder)
         #expect(doctor.status == 0, "\(doctor.output)")
-        #expect(doctor.output.contains("workers: 4 run"), "ingestion has one that fetches and one that listens")
+        // Ingestion has one that fetches and one that listens.
+        #expect(doctor.output.contains("workers: 4 run"))
 
         let server = try #require(try PrivateCluster.running(in: folder.path + "/.systole"))
         let who = try await roles(at: server)
