@@ -78,10 +78,15 @@ package struct WaveformPiece: Sendable, Equatable {
 }
 
 /// The tens of seconds, counted from the start of a recording, by which its chunks are cut.
+///
+/// The first chunk may be shorter, for recordings that begin together: their chunks then end at
+/// different times, and what it takes to write them is spread over the ten seconds.
 package struct ChunkGrid: Sendable, Hashable {
     package let rate: SamplingRate
     /// The length of a chunk.
     package let seconds: Int64
+    /// By how many samples the first chunk is shorter.
+    package private(set) var phase: Int64 = 0
 
     package init(rate: SamplingRate, seconds: Int64 = 10) {
         precondition(seconds > 0, "ChunkGrid: \(seconds) seconds")
@@ -89,17 +94,29 @@ package struct ChunkGrid: Sendable, Hashable {
         self.seconds = seconds
     }
 
+    /// The grid of a recording that is fed in pieces, the same whenever it is asked for.
+    ///
+    /// - Parameters:
+    ///   - rate: Its rate.
+    ///   - key: Its key, whose FNV-1a hash says how much shorter the first chunk is.
+    package init(rate: SamplingRate, staggeredBy key: String) {
+        self.init(rate: rate)
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        for byte in key.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+        phase = Int64((hash >> 16) % UInt64(start(of: 1)))
+    }
+
     /// The first sample at or after the beginning of a chunk.
     package func start(of ordinal: Int64) -> Int64 {
         guard ordinal > 0 else { return 0 }
         let span = Int128(seconds) * Int128(rate.numerator)
-        return Int64((Int128(ordinal) * span - 1) / Int128(rate.denominator)) + 1
+        return Int64((Int128(ordinal) * span - 1) / Int128(rate.denominator)) + 1 - phase
     }
 
     /// The chunk that a sample lies in.
     package func ordinal(of sample: Int64) -> Int64 {
         Int64(
-            Int128(sample) * Int128(rate.denominator)
+            Int128(sample + phase) * Int128(rate.denominator)
                 / (Int128(seconds) * Int128(rate.numerator)))
     }
 

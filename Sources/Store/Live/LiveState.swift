@@ -17,7 +17,7 @@ struct LiveState: Equatable {
     /// When the clock was compared last.
     let offsetTakenAt: Timestamp?
 
-    var grid: ChunkGrid { ChunkGrid(rate: rate) }
+    var grid: ChunkGrid { ChunkGrid(rate: rate, staggeredBy: key) }
 
     /// Where a piece lies; nil where it lies before the start, or beyond all bounds.
     func first(of piece: WaveformPiece) -> Int64? {
