@@ -1,4 +1,5 @@
 import CMosquitto
+import Foundation
 
 /// One session of libmosquitto, driven from outside: we decide when it reads and when it writes.
 ///
@@ -90,14 +91,23 @@ import CMosquitto
             try check(unsafe mosquitto_username_pw_set(handle, name, configuration.password))
         }
         guard configuration.usesTLS else { return }
-        if configuration.authorityFile == nil {
+        // The library takes a certificate of ours only beside authorities by name.
+        guard let authorities = configuration.authorityFile ?? Self.systemAuthorities else {
+            guard configuration.certificateFile == nil else { throw .encryption }
             try check(unsafe mosquitto_int_option(handle, MOSQ_OPT_TLS_USE_OS_CERTS, 1))
+            return
         }
         try check(
             unsafe mosquitto_tls_set(
-                handle, configuration.authorityFile, nil, configuration.certificateFile,
-                configuration.keyFile, nil))
+                handle, authorities, nil, configuration.certificateFile, configuration.keyFile,
+                nil))
     }
+
+    /// The file of the authorities that the system trusts; nil where it is none of the usual ones.
+    private static let systemAuthorities = [
+        "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
+        "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem",
+    ].first { FileManager.default.isReadableFile(atPath: $0) }
 
     // MARK: - What the library tells
 
@@ -186,9 +196,11 @@ import CMosquitto
             write()
             wait(atMost: .milliseconds(100))
             read()
-            if let failure { throw failure }
+            // A broker that says no ends the connection with it.
+            if answer == nil, let failure { throw failure }
         }
         guard answer == 0 else { throw .refused(code: answer ?? -1) }
+        if let failure { throw failure }
         // With the wish to subscribe an acknowledgement would leave too, where messages have come
         // already; it then waits for them.
         if messages.isEmpty { try flush() }

@@ -24,6 +24,8 @@ final class LiveWard: Sendable {
     /// Little-endian, a lead after the other, of twenty seconds.
     private let signal: [[UInt8]]
     private let ages = Mutex<[Double]>([])
+    /// How long each look took.
+    private let queries = Mutex<[Double]>([])
     private let residents = Mutex<[Double]>([])
     private let isOver = Mutex(false)
     private let hasBegun = Mutex(false)
@@ -160,12 +162,14 @@ final class LiveWard: Sendable {
             monitor = (monitor + 37) % Self.monitors
             let second = began.duration(to: .now) / .seconds(1)
             guard second > 3 else { continue }
+            let asked = ContinuousClock.now
             let age = try await pool.run(
                 """
                 SELECT extract(epoch FROM clock_timestamp() - max(at))::float8 AS age
                 FROM systole.waveform(\("ward/\(monitor)"), 'II', from_second => \(max(0, second - 20)))
                 """
             ).first?.optionalDouble("age")
+            queries.withLock { $0.append(asked.duration(to: .now) / .seconds(1)) }
             ages.withLock { $0.append(age ?? 20) }
             residents.withLock { $0.append(Self.resident()) }
         }
@@ -181,6 +185,8 @@ final class LiveWard: Sendable {
 
     /// Ages in seconds, and memory and tables in MiB.
     func figures() async throws -> [String: Double] {
+        let isLate = ages.withLock { $0.map { $0 > 2 } }
+        let queries = queries.withLock { $0.sorted() }
         let ages = ages.withLock { $0.sorted() }
         let residents = residents.withLock { $0 }
         guard ages.count > 10 else { return [:] }
@@ -196,6 +202,10 @@ final class LiveWard: Sendable {
         return [
             "age_p50_s": ages[ages.count / 2], "age_p99_s": ages[ages.count * 99 / 100],
             "age_max_s": ages[ages.count - 1], "looks": Double(ages.count),
+            "looks_over_2_s": Double(isLate.count { $0 }),
+            "stretches_over_2_s": Double(zip([false] + isLate, isLate).count { !$0 && $1 }),
+            "query_p50_s": queries[queries.count / 2],
+            "query_max_s": queries[queries.count - 1],
             "memory_early_mib": residents[residents.count / 4],
             "memory_late_mib": residents[residents.count - 1],
             "tail_mib": try row.double("tail"), "live_rows_mib": try row.double("live"),
