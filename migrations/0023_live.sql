@@ -60,6 +60,13 @@ CREATE TABLE systole.waveform_tail (
     CONSTRAINT waveform_tail_one_form CHECK (num_nonnulls(samples, wide, physical) = 1),
     CONSTRAINT waveform_tail_counted CHECK (first_sample >= 0 AND sample_count > 0)
 );
+-- Nobody asks where a sample lies among all others, and ANALYZE would open every array that it draws: seconds of a core,
+-- again and again while recordings grow.
+ALTER TABLE systole.waveform_tail
+    ALTER COLUMN samples SET STATISTICS 0, ALTER COLUMN wide SET STATISTICS 0, ALTER COLUMN physical SET STATISTICS 0;
+ALTER TABLE systole.waveform_chunk
+    ALTER COLUMN samples SET STATISTICS 0, ALTER COLUMN wide SET STATISTICS 0, ALTER COLUMN physical SET STATISTICS 0;
+
 -- Rows live for seconds: vacuumed when so many are dead, whatever the size of the table.
 ALTER TABLE systole.waveform_tail SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
     autovacuum_vacuum_insert_threshold = -1, autovacuum_vacuum_cost_delay = 0);
