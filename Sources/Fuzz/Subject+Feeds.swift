@@ -182,7 +182,7 @@ enum FeedCorpus {
                 .utf8),
         Array(
             #"{"channels": ["I", "V1"], "recording": "b", "rate": 500, "first": 0, "form": "float32", "interleaved": true}"#
-                .utf8) + [10] + (0..<32).map { UInt8($0 &* 37) },
+                .utf8) + [10] + (0..<32).map { UInt8(truncatingIfNeeded: $0 &* 37) },
     ]
 
     private static func made(
