@@ -59,8 +59,22 @@ struct Validators: Sendable, Equatable, Codable {
     init(_ headers: [String: String]) {
         entityTag = headers["etag"].flatMap { Self.isUsable($0, longest: 500) ? $0 : nil }
         lastModified = headers["last-modified"].flatMap {
-            Self.isUsable($0, longest: 100) ? $0 : nil
+            Self.isUsable($0, longest: 100) && Self.isSettled($0, at: headers["date"]) ? $0 : nil
         }
+    }
+
+    /// Whether what is told of later changes would be told with another time: it has whole seconds, and
+    /// what was changed within the second of the answer may be changed in it again.
+    ///
+    /// - Source: RFC 9110, section 8.8.2.2.
+    private static func isSettled(_ modified: String, at date: String?) -> Bool {
+        let formatter = DateFormatter()
+        formatter.locale = Locale(identifier: "en_US_POSIX")
+        formatter.dateFormat = "EEE, dd MMM yyyy HH:mm:ss zzz"
+        guard let date, let told = formatter.date(from: date),
+            let changed = formatter.date(from: modified)
+        else { return false }
+        return told.timeIntervalSince(changed) >= 2
     }
 
     /// Kept in the cursor and sent back as they are: no more than a server may reasonably say.

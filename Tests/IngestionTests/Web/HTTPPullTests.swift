@@ -83,11 +83,35 @@ private let table =
         let date = "Wed, 01 Jan 2025 00:00:00 GMT"
         try await withWebSource({ request in
             request.headers["if-modified-since"] == date
-                ? .answer(status: 304) : .text(table, "Last-Modified: \(date)")
+                ? .answer(status: 304)
+                : .text(
+                    table, "Last-Modified: \(date)", "Date: Wed, 01 Jan 2025 00:00:02 GMT")
         }) { source in
             let settings = HTTPSettings(access: source.access(), format: .csv)
             try await source.pull(settings)
             #expect(try await source.pull(settings).filesUnchanged == 1)
+            #expect(source.receiver.received.last?.headers["if-modified-since"] == date)
+        }
+    }
+
+    @Test(arguments: [
+        "Date: Wed, 01 Jan 2025 00:00:01 GMT", "Date: Tue, 31 Dec 2024 00:00:00 GMT",
+        "Date: noon", "X-Date: none",
+    ])
+    func `what changes twice within a second is not taken for unchanged`(date: String) async throws
+    {
+        let modified = "Wed, 01 Jan 2025 00:00:00 GMT"
+        let body = Mutex(table)
+        try await withWebSource({ request in
+            request.headers["if-modified-since"] == modified
+                ? .answer(status: 304)
+                : .text(body.withLock { $0 }, "Last-Modified: \(modified)", date)
+        }) { source in
+            let settings = HTTPSettings(access: source.access(), format: .csv)
+            let first = try await source.pull(settings)
+            body.withLock { $0 += "2025-01-01 03:00,4,40\n" }
+            let second = try await source.pull(settings)
+            #expect(first.stored == 5 && second.stored == 2)
         }
     }
 
