@@ -33,6 +33,35 @@ import Testing
         ).only().text("digest")
     }
 
+    /// Lets the first run keep no state after one of its second epoch: a training waits at its end for
+    /// the state that is being written, so that the run cannot be over before its worker is killed.
+    private static func holdFirstRun(on pool: Pool) async throws {
+        _ = try await pool.run(
+            """
+            CREATE FUNCTION public.hold_first_run() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN
+                PERFORM pg_sleep(50);
+                RETURN new;
+            END $$
+            """)
+        _ = try await pool.run(
+            """
+            CREATE TRIGGER hold_first_run BEFORE UPDATE ON systole.training_state FOR EACH ROW
+            WHEN (new.lease_no = 1 AND jsonb_array_length(old.record->'epochs') > 0)
+            EXECUTE FUNCTION public.hold_first_run()
+            """)
+    }
+
+    /// Ends what a killed worker's session still waits for on the server, and holds nobody from now on.
+    private static func letGo(on pool: Pool) async throws {
+        _ = try await pool.run(
+            """
+            SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event = 'PgSleep'
+            """)
+        _ = try await pool.run("DROP TRIGGER hold_first_run ON systole.training_state")
+    }
+
     @Test
     func `a training whose worker is killed goes on elsewhere and ends with the same numbers`()
         async throws
@@ -49,6 +78,7 @@ import Testing
                 "DATABASE_URL": database.url, "SYSTOLE_CHECKPOINT_SECONDS": "0",
             ]
 
+            try await Self.holdFirstRun(on: pool)
             let killed = try await Self.job(pool)
             let first = try Executable.start(arguments, in: folder, environment: environment)
             try await waitUntil("a state is kept in the second epoch", on: pool) {
@@ -59,14 +89,14 @@ import Testing
             }
             kill(first.process.processIdentifier, SIGKILL)
             _ = first.outcome()
+            try await Self.letGo(on: pool)
             let before = try await pool.run(
                 """
                 SELECT t.step, t.steps_maximum, j.state FROM systole.trainings AS t
                 JOIN systole.jobs AS j USING (job_id) WHERE job_id = \(killed)
                 """
             ).only()
-            #expect(
-                try before.text("state") == "running", "the kill came too late to test anything")
+            #expect(try before.text("state") == "running")
             #expect(try before.int("step") < before.int("steps_maximum"))
 
             // A dead worker is known by its last heartbeat, 30 s ago; the test does not wait so long.
