@@ -83,6 +83,8 @@ let package = Package(
 
         // Words
         target("Series"),
+        // Execution
+        target("Threads"),
 
         // Mathematics
         target("Tensors", "CKernels", "CFFTW", "COpenBLAS"),
@@ -96,9 +98,9 @@ let package = Package(
         target("Charts", "Series"),
 
         // Outside
-        target("Postgres", "CLibPQ", crypto, logging),
+        target("Postgres", "Threads", "CLibPQ", crypto, logging),
         target("WebClient", "CCurl", logging),
-        target("Messaging", "CMosquitto"),
+        target("Messaging", "Threads", "CMosquitto"),
 
         // Durable state
         target("Store", "Series", "Postgres", crypto),
@@ -162,6 +164,7 @@ let package = Package(
             of: "Classification", with: "Series", "Tensors", "Signals", "Learning", "Models",
             "ClassifierFixture", fixtures: true),
         tests(of: "Charts", with: "Series"),
+        tests(of: "Threads"),
         tests(of: "Postgres"),
         tests(of: "WebClient", fixtures: true),
         tests(of: "Messaging"),

@@ -1,10 +1,12 @@
+import Threads
+
 /// A client of an MQTT broker that acknowledges when it is told to, with quality of service 1.
 ///
 /// What `receive` hands out stays with the broker until `acknowledge`: a process that ends between
 /// the two, or a connection that does, gets it again. Nothing is read between the two either, so that
 /// a slow taker holds the broker up and no memory here grows.
 package actor MQTTClient {
-    private let thread = MessagingThread(name: "mqtt")
+    private let thread = ThreadExecutor(name: "mqtt")
     private let link: MQTTLink
     /// Whether messages were handed out and not acknowledged.
     private var owes = false

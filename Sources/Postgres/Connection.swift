@@ -1,3 +1,5 @@
+import Threads
+
 /// How a transaction is opened.
 package struct TransactionOptions: Sendable {
     /// What the transaction may see of others.

@@ -71,8 +71,10 @@ private final class Helpers: Sendable {
         let board = Board()
         self.board = board
         for member in 1...count {
-            let thread = Thread { board.help(as: member) }
-            thread.name = "team"
+            let thread = Thread {
+                Thread.current.name = "team"
+                board.help(as: member)
+            }
             thread.start()
         }
     }

@@ -13,6 +13,7 @@ package final class WebClient: Sendable {
         let inbox = Inbox()
         self.inbox = inbox
         let thread = Thread {
+            Thread.current.name = "systole-web"
             // Without memory for a loop every request is answered as by a closed client.
             guard let loop = try? CurlLoop(inbox, configuration) else {
                 inbox.close()
@@ -21,7 +22,6 @@ package final class WebClient: Sendable {
             }
             loop.run()
         }
-        thread.name = "systole-web"
         thread.start()
     }
 

@@ -1,15 +1,23 @@
 import Foundation
 
-/// Runs one actor's work on a thread of its own, so that waiting for a socket holds no other work up.
-final class MessagingThread: SerialExecutor {
+/// Runs one actor's work on a thread of its own, so that calls that block, such as libpq's, hold no other
+/// work up.
+///
+/// Not a Dispatch queue: Dispatch on Linux adds threads for blocked queues slowly and up to a
+/// limit, and with a few dozen connections that wait for locks everything else stood still.
+package final class ThreadExecutor: SerialExecutor {
     private let inbox = Inbox()
 
-    init(name: String) {
+    /// Starts the thread, which ends with the executor.
+    ///
+    /// - Parameter name: The thread's, as debuggers show it.
+    package init(name: String) {
         // The thread holds the inbox and not the executor, whose end is what ends the thread.
         let thread = Thread { [inbox] in
+            // On Linux a name takes effect on a thread that runs.
+            Thread.current.name = name
             while let work = inbox.next() { work() }
         }
-        thread.name = name
         thread.start()
     }
 
@@ -17,7 +25,8 @@ final class MessagingThread: SerialExecutor {
         inbox.close()
     }
 
-    func enqueue(_ job: consuming ExecutorJob) {
+    /// Lets the thread run a job after those before it.
+    package func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         inbox.put {
             unsafe job.runSynchronously(on: self.asUnownedSerialExecutor())
