@@ -27,12 +27,7 @@ package struct FolderConnector: Connector {
         _ source: Source, into pool: Pool, now: Timestamp,
         progress: @Sendable (IngestReport) throws -> Void
     ) async throws -> IngestReport {
-        let settings: FolderSettings
-        do {
-            settings = try FolderSettings(json: source.settings)
-        } catch {
-            throw IngestError.settings(source.name)
-        }
+        let settings = try FolderSettings(json: source.settings, of: source.name)
         return try await pull(
             source, settings: settings, into: pool, now: now, progress: progress)
     }

@@ -2,7 +2,7 @@ import Foundation
 package import Signals
 
 /// What a folder source is told; stored as JSON with the source.
-package struct FolderSettings: Sendable, Equatable, Codable {
+package struct FolderSettings: SourceSettings, Equatable {
     /// Files, and folders that are searched with all their subfolders; absolute paths.
     package var paths: [String]
     /// What a column is called in the database instead: `OT` → `oil_temp`.
@@ -36,17 +36,7 @@ package struct FolderSettings: Sendable, Equatable, Codable {
         restSeconds = try box.decodeIfPresent(Double.self, forKey: .restSeconds) ?? 60
     }
 
-    /// The settings in the JSON of a source.
-    package init(json: String) throws {
-        self = try JSONDecoder().decode(FolderSettings.self, from: Data(json.utf8))
-    }
-
-    /// As JSON, always the same text for the same settings.
-    package func json() throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(self), as: UTF8.self)
-    }
+    package var flaw: String? { nil }
 
     /// The key of the series in a column: `plant.oil_temp`.
     func seriesKey(source: String, column: String) throws(IngestError) -> String {

@@ -104,7 +104,7 @@ import TestSupport
         var settings = FolderSettings(paths: ["/a"], renames: ["OT": "oil_temp"])
         settings.csv.delimiter = ";"
         settings.settleSeconds = 0
-        #expect(try FolderSettings(json: settings.json()) == settings)
-        #expect(try FolderSettings(json: #"{"paths": ["/a"]}"#) == FolderSettings(paths: ["/a"]))
+        #expect(try FolderSettings(json: settings.json(), of: "x") == settings)
+        #expect(try FolderSettings(json: #"{"paths": ["/a"]}"#, of: "x") == FolderSettings(paths: ["/a"]))
     }
 }

@@ -62,11 +62,7 @@ package struct MQTTSettings: Sendable, Equatable, Codable {
     }
 
     /// As JSON, always the same text for the same settings.
-    package func json() throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(self), as: UTF8.self)
-    }
+    package func json() throws -> String { try StableJSON.text(self) }
 
     /// Refuses what makes no sense.
     package func check() throws {

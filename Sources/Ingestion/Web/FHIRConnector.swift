@@ -6,7 +6,7 @@ package import Store
 import WebClient
 
 /// What a source of kind `fhir` is told; stored as JSON with the source.
-package struct FHIRSettings: Sendable, Equatable, Codable {
+package struct FHIRSettings: SourceSettings, Equatable {
     /// The search, such as `https://fhir.example.org/Observation?code=8867-4`.
     package var access: WebAccess
     /// The first `_lastUpdated` that is asked for; nil for everything.
@@ -37,9 +37,6 @@ package struct FHIRSettings: Sendable, Equatable, Codable {
         bytesMaximum = try box.decodeIfPresent(Int.self, forKey: .bytesMaximum) ?? bytesMaximum
     }
 
-    /// The settings as JSON, always the same text for the same settings.
-    package func json() throws -> String { try SettingsText.json(self) }
-
     /// What is wrong with the settings; nil where they can be used.
     package var flaw: String? {
         if let flaw = access.flaw { return flaw }
@@ -58,7 +55,7 @@ package struct FHIRSettings: Sendable, Equatable, Codable {
 ///
 /// A search begins at the newest `_lastUpdated` less the overlap and follows the pages; the cursor
 /// moves to the newest one of a search only at its end, since a server need not sort.
-package struct FHIRConnector: Connector {
+package struct FHIRConnector: WebConnector {
     /// What sources of this connector have as their kind.
     package static let kind = "fhir"
 
@@ -72,32 +69,17 @@ package struct FHIRConnector: Connector {
         _ source: Source, into pool: Pool, now: Timestamp,
         progress: @Sendable (IngestReport) throws -> Void
     ) async throws -> IngestReport {
-        let settings: FHIRSettings = try SettingsText.read(source.settings, of: source.name)
-        if let flaw = settings.flaw { throw IngestError.settingsFlaw(flaw) }
-        let reader = FHIRPages(settings: settings, client: client, source: source.name, now: now)
-        var pull = try await PagedPull(
-            reader, source: source, client: client, pool: pool, now: now)
-        try await pull.run(progress)
-        return pull.report
+        let settings = try FHIRSettings(json: source.settings, of: source.name)
+        let pages = FHIRPages(settings: settings, client: client, source: source.name, now: now)
+        return try await PagedPull.run(pages, of: source, into: pool, progress)
     }
 
     /// Fetches and reads the first page, and stores nothing.
-    ///
-    /// - Parameters:
-    ///   - name: What the source is called.
-    ///   - settings: How it is reached.
-    ///   - now: The time on this machine's clock.
-    /// - Returns: What would be stored.
-    /// - Throws: Why nothing can be read.
-    package func preview(
+    func preview(
         name: String, settings: FHIRSettings, now: Timestamp
-    ) async throws -> PullPreview {
-        if let flaw = settings.flaw { throw IngestError.settingsFlaw(flaw) }
+    ) async throws -> [PullPreview] {
         let pages = FHIRPages(settings: settings, client: client, source: name, now: now)
-        let answer = try await client.fetch(
-            try pages.first(since: settings.startAt), settings.access)
-        let content = try pages.read(answer, number: 0, after: FeedPosition())
-        return PullPreview(bytes: answer.body.count, content)
+        return [try await pages.preview()]
     }
 }
 

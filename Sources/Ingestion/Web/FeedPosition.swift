@@ -18,6 +18,14 @@ struct FeedPosition: Sendable, Equatable, Codable {
         var before: String?
     }
 
+    /// A last line without an end, of which nothing says that it is whole.
+    struct OpenLine: Sendable, Equatable, Codable {
+        /// SHA-256 of the page's address and of the line.
+        var digest: String
+        /// When it was first seen.
+        var since: Timestamp
+    }
+
     /// The newest observation of all walks that came to their end.
     var dataUntil: Timestamp?
     var walk: Walk?
@@ -26,8 +34,8 @@ struct FeedPosition: Sendable, Equatable, Codable {
     var validFor: String?
     /// SHA-256 of the newest answer that was stored whole.
     var content: String?
-    /// SHA-256 of a last line without an end, which is taken once it is there a second time.
-    var tail: String?
+    /// A last line that is waited for: it is taken once it has stayed as it is for long enough.
+    var openLine: OpenLine?
     /// The server asks to be left alone until then.
     var notBefore: Timestamp?
 
@@ -38,5 +46,5 @@ struct FeedPosition: Sendable, Equatable, Codable {
             ?? FeedPosition()
     }
 
-    func json() throws -> String { try SettingsText.json(self) }
+    func json() throws -> String { try StableJSON.text(self) }
 }

@@ -10,7 +10,7 @@ import WebClient
 ///
 /// Each page is stored in one transaction with the cursor, so that being stopped anywhere loses
 /// nothing and stores nothing twice. A walk over pages that a pull does not end goes on in the next.
-package struct HTTPConnector: Connector {
+package struct HTTPConnector: WebConnector {
     /// What sources of this connector have as their kind.
     package static let kind = "http"
 
@@ -24,41 +24,27 @@ package struct HTTPConnector: Connector {
         _ source: Source, into pool: Pool, now: Timestamp,
         progress: @Sendable (IngestReport) throws -> Void
     ) async throws -> IngestReport {
-        let settings: HTTPSettings = try SettingsText.read(source.settings, of: source.name)
-        if let flaw = settings.flaw { throw IngestError.settingsFlaw(flaw) }
-        let reader = HTTPPages(
+        let settings = try HTTPSettings(json: source.settings, of: source.name)
+        let pages = HTTPPages(
             settings: settings, client: client, source: source.name,
             isRevisable: source.isRevisable, now: now)
-        var pull = try await PagedPull(
-            reader, source: source, client: client, pool: pool, now: now)
-        try await pull.run(progress)
+        let report = try await PagedPull.run(pages, of: source, into: pool, progress)
         if settings.format == .pieces {
             _ = try await pool.transaction { db in
                 try LiveRecordings.closeSilent(
                     of: source, now: now, after: .seconds(settings.silenceSeconds), in: db)
             }
         }
-        return pull.report
+        return report
     }
 
     /// Fetches and reads the first page, and stores nothing.
-    ///
-    /// - Parameters:
-    ///   - name: What the source is called.
-    ///   - settings: How it is reached and read.
-    ///   - now: The time on this machine's clock.
-    /// - Returns: What would be stored.
-    /// - Throws: Why nothing can be read.
-    package func preview(
+    func preview(
         name: String, settings: HTTPSettings, now: Timestamp
-    ) async throws -> PullPreview {
-        if let flaw = settings.flaw { throw IngestError.settingsFlaw(flaw) }
+    ) async throws -> [PullPreview] {
         let pages = HTTPPages(
             settings: settings, client: client, source: name, isRevisable: false, now: now)
-        let answer = try await client.fetch(
-            try pages.first(since: settings.startAt), settings.access)
-        let content = try pages.read(answer, number: 0, after: FeedPosition())
-        return PullPreview(bytes: answer.body.count, content)
+        return [try await pages.preview()]
     }
 }
 
@@ -87,7 +73,7 @@ struct HTTPPages: PageReader {
         let parser = FeedParser(settings: settings, isRevisable: isRevisable, receivedAt: now)
         try parser.check(answer)
         var content = PageContent()
-        let cut = TailCut(answer, settings.format, seen: position.tail)
+        let cut = TailCut(answer, settings, seen: position.openLine, now: now)
         content.waiting = cut.waiting
         // A table without rows may be the empty page behind the last one.
         if !cut.body.isEmpty || answer.body.isEmpty {

@@ -3,7 +3,7 @@ package import Series
 package import Signals
 
 /// What a source of kind `http` is told; stored as JSON with the source.
-package struct HTTPSettings: Sendable, Equatable, Codable {
+package struct HTTPSettings: SourceSettings, Equatable {
     /// How one page leads to the next.
     package enum Paging: Sendable, Equatable, Codable {
         /// There is one page.
@@ -53,6 +53,8 @@ package struct HTTPSettings: Sendable, Equatable, Codable {
     package var units: [String: String] = [:]
     /// The most series of one answer.
     package var seriesMaximum = 10_000
+    /// How long a last line without a line end must have stayed as it is to be taken for whole.
+    package var restSeconds = 30.0
     /// After which silence a recording that comes in pieces is closed.
     package var silenceSeconds = 60.0
     /// What one pull takes at most; the next one goes on.
@@ -67,7 +69,7 @@ package struct HTTPSettings: Sendable, Equatable, Codable {
     private enum CodingKeys: String, CodingKey {
         case access, format, csv, paths, precision, paging, since, startAt, overlapSeconds
         case latenessSeconds, ageSecondsMaximum, renames, units, seriesMaximum, silenceSeconds
-        case pagesMaximum, bytesMaximum
+        case restSeconds, pagesMaximum, bytesMaximum
     }
 
     package init(from decoder: any Decoder) throws {
@@ -89,6 +91,7 @@ package struct HTTPSettings: Sendable, Equatable, Codable {
         renames = try box.decodeIfPresent([String: String].self, forKey: .renames) ?? [:]
         units = try box.decodeIfPresent([String: String].self, forKey: .units) ?? [:]
         seriesMaximum = try box.decodeIfPresent(Int.self, forKey: .seriesMaximum) ?? seriesMaximum
+        restSeconds = try box.decodeIfPresent(Double.self, forKey: .restSeconds) ?? restSeconds
         silenceSeconds =
             try box.decodeIfPresent(Double.self, forKey: .silenceSeconds) ?? silenceSeconds
         pagesMaximum = try box.decodeIfPresent(Int.self, forKey: .pagesMaximum) ?? pagesMaximum
@@ -109,7 +112,8 @@ package struct HTTPSettings: Sendable, Equatable, Codable {
         if case .dayFirst = since?.format { return "since takes ISO 8601 or Unix times" }
         if case .monthFirst = since?.format { return "since takes ISO 8601 or Unix times" }
         for seconds in [
-            overlapSeconds, latenessSeconds ?? 0, ageSecondsMaximum ?? 0, silenceSeconds,
+            overlapSeconds, latenessSeconds ?? 0, ageSecondsMaximum ?? 0, restSeconds,
+            silenceSeconds,
         ]
         where !(0...1e10).contains(seconds) {
             return "seconds are from 0 to 10,000,000,000"
@@ -132,30 +136,4 @@ package struct HTTPSettings: Sendable, Equatable, Codable {
         limits.seriesMaximum = seriesMaximum
         return limits
     }
-}
-
-/// Reads and writes the settings of a source.
-enum SettingsText {
-    /// The settings in the JSON of a source.
-    static func read<Settings: Decodable>(
-        _ json: String, of source: String
-    ) throws(IngestError) -> Settings {
-        do {
-            return try JSONDecoder().decode(Settings.self, from: Data(json.utf8))
-        } catch {
-            throw .settings(source)
-        }
-    }
-
-    /// As JSON, always the same text for the same settings.
-    static func json(_ settings: some Encodable) throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(settings), as: UTF8.self)
-    }
-}
-
-extension HTTPSettings {
-    /// The settings as JSON, always the same text for the same settings.
-    package func json() throws -> String { try SettingsText.json(self) }
 }

@@ -134,23 +134,30 @@ struct PageWalk {
 struct TailCut {
     /// What can be trusted.
     let body: [UInt8]
-    /// The digest of a last line that is to be seen once more; nil where there is none.
-    let waiting: String?
+    /// A last line that is to be seen again; nil where there is none.
+    let waiting: FeedPosition.OpenLine?
 
     /// - Parameters:
     ///   - answer: A page.
-    ///   - format: How it is written.
-    ///   - seen: The digest of the last line that waits.
-    init(_ answer: FeedAnswer, _ format: FeedFormat, seen: String?) {
+    ///   - settings: How it is written, and how long a last line without a line end is waited for.
+    ///   - seen: The last line that waits.
+    ///   - now: The time on this machine's clock.
+    init(
+        _ answer: FeedAnswer, _ settings: HTTPSettings, seen: FeedPosition.OpenLine?, now: Timestamp
+    ) {
         let body = answer.body
-        let cut = format.endsWithLines ? TablePieces.end(ofWholeRecords: body) : body.count
-        guard cut < body.count else {
-            self.body = body
-            waiting = nil
-            return
+        let cut =
+            settings.format.endsWithLines ? TablePieces.end(ofWholeRecords: body) : body.count
+        var line: FeedPosition.OpenLine?
+        if cut < body.count {
+            let digest = Digest.hexadecimal(of: Array(answer.url.text.utf8) + [0] + body[cut...])
+            let since = seen?.digest == digest ? seen?.since ?? now : now
+            let rest = Double(now.microseconds - since.microseconds) / 1e6
+            if seen?.digest != digest || rest < settings.restSeconds {
+                line = FeedPosition.OpenLine(digest: digest, since: since)
+            }
         }
-        let digest = Digest.hexadecimal(of: Array(answer.url.text.utf8) + [0] + body[cut...])
-        waiting = digest == seen ? nil : digest
-        self.body = digest == seen ? body : Array(body[..<cut])
+        waiting = line
+        self.body = line == nil ? body : Array(body[..<cut])
     }
 }

@@ -8,6 +8,10 @@ import WebClient
 /// What one kind of paged source has of its own.
 protocol PageReader: Sendable {
     var access: WebAccess { get }
+    /// Fetches the pages.
+    var client: FeedClient { get }
+    /// The time on this machine's clock.
+    var now: Timestamp { get }
     /// Where to begin; nil leaves it to the server.
     var startAt: Timestamp? { get }
     /// How far before the newest that is stored a walk begins again, in seconds.
@@ -30,6 +34,15 @@ protocol PageReader: Sendable {
         -> PageContent
 }
 
+extension PageReader {
+    /// Fetches and reads the first page, and stores nothing.
+    func preview() async throws -> PullPreview {
+        let answer = try await client.fetch(try first(since: startAt), access)
+        return PullPreview(
+            bytes: answer.body.count, try read(answer, number: 0, after: FeedPosition()))
+    }
+}
+
 /// What stands on a page, ready to be stored.
 struct PageContent: Sendable {
     var pieces: FeedPieces?
@@ -40,35 +53,47 @@ struct PageContent: Sendable {
     var until: Timestamp?
     /// Nil where it is the last.
     var next: WebURL?
-    /// The digest of a last line that is to be seen once more.
-    var waiting: String?
+    /// A last line that is to be seen again.
+    var waiting: FeedPosition.OpenLine?
     /// What is odd about the page.
     var notes: [String] = []
 }
 
 /// One pull from a paged source. Each page is stored with the cursor in one transaction.
 struct PagedPull<Reader: PageReader> {
-    let reader: Reader
-    let source: Source
-    let client: FeedClient
-    let pool: Pool
-    let now: Timestamp
+    private let reader: Reader
+    private let source: Source
+    private let pool: Pool
     /// The cursor as it is stored.
     private var stored: String?
     private var position: FeedPosition
-    private(set) var report = IngestReport()
+    private var report = IngestReport()
     private var bytes = 0
     /// Pages of this pull, so that a walk in a circle ends.
     private var visited: Set<String> = []
 
-    init(
-        _ reader: Reader, source: Source, client: FeedClient, pool: Pool, now: Timestamp
-    ) async throws {
+    /// Takes what is new from a source.
+    ///
+    /// - Parameters:
+    ///   - reader: What its pages are.
+    ///   - source: The registered source.
+    ///   - pool: The database.
+    ///   - progress: Told after every page; throws to stop between two of them.
+    /// - Returns: What was done.
+    /// - Throws: What keeps the pull from being done: the database, or `progress`.
+    static func run(
+        _ reader: Reader, of source: Source, into pool: Pool,
+        _ progress: @Sendable (IngestReport) throws -> Void
+    ) async throws -> IngestReport {
+        var pull = try await PagedPull(reader, source, pool)
+        try await pull.run(progress)
+        return pull.report
+    }
+
+    private init(_ reader: Reader, _ source: Source, _ pool: Pool) async throws {
         self.reader = reader
         self.source = source
-        self.client = client
         self.pool = pool
-        self.now = now
         stored = try await pool.transaction { db in
             try CursorStore.position(source: source.id, part: FeedPosition.part, in: db)
         }
@@ -76,8 +101,8 @@ struct PagedPull<Reader: PageReader> {
     }
 
     /// Walks over the pages until there is no more, or a limit is reached.
-    mutating func run(_ progress: @Sendable (IngestReport) throws -> Void) async throws {
-        if let notBefore = position.notBefore, now < notBefore {
+    private mutating func run(_ progress: @Sendable (IngestReport) throws -> Void) async throws {
+        if let notBefore = position.notBefore, reader.now < notBefore {
             report.filesWaiting += 1
             report.trouble = "the other side asked to be left alone until \(notBefore)"
             return
@@ -108,7 +133,7 @@ struct PagedPull<Reader: PageReader> {
     private mutating func page() async throws -> Bool {
         let url: WebURL
         if let open = position.walk {
-            url = try client.url(open.url, onHostOf: reader.access)
+            url = try reader.client.url(open.url, onHostOf: reader.access)
         } else {
             let since = position.dataUntil.map {
                 $0 + .microseconds(-Int64(reader.overlapSeconds * 1e6))
@@ -119,9 +144,9 @@ struct PagedPull<Reader: PageReader> {
             throw PullError.next("a page leads back to one before it")
         }
         // A first page that is the same as last time has nothing new behind it either.
-        let isKnown = position.walk == nil && position.tail == nil && position.validFor == url.text
+        let isKnown = position.walk == nil && position.openLine == nil && position.validFor == url.text
         report.files += 1
-        let answer = try await client.fetch(
+        let answer = try await reader.client.fetch(
             url, reader.access, known: isKnown ? position.validators : nil)
         bytes += answer.body.count
         if answer.isUnchanged || (isKnown && answer.digest == position.content) {
@@ -144,7 +169,7 @@ struct PagedPull<Reader: PageReader> {
         if let waiting = content.waiting {
             // Nothing says that the last line is whole; the next pull asks for the page again.
             report.filesWaiting += 1
-            try await store(content) { $0.tail = waiting }
+            try await store(content) { $0.openLine = waiting }
             return true
         }
         let until = [position.walk?.until, content.until].compactMap { $0 }.max()
@@ -161,7 +186,7 @@ struct PagedPull<Reader: PageReader> {
         try await store(content) { position in
             position.walk = FeedPosition.Walk(
                 url: next.text, page: number + 1, until: until, before: digest)
-            position.tail = nil
+            position.openLine = nil
             position.notBefore = nil
         }
         return false
@@ -171,7 +196,7 @@ struct PagedPull<Reader: PageReader> {
     private static func end(_ position: inout FeedPosition, at until: Timestamp?) {
         position.dataUntil = [position.dataUntil, until].compactMap { $0 }.max()
         position.walk = nil
-        position.tail = nil
+        position.openLine = nil
         position.notBefore = nil
     }
 
@@ -200,7 +225,7 @@ struct PagedPull<Reader: PageReader> {
         report.trouble = error.description
         if case .later(_, let seconds) = error {
             report.filesWaiting += 1
-            let until = now + .seconds(seconds)
+            let until = reader.now + .seconds(seconds)
             try await store(nil) { $0.notBefore = until }
             return
         }

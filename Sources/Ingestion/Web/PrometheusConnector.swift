@@ -6,7 +6,7 @@ package import Store
 import WebClient
 
 /// What a source of kind `prometheus` is told; stored as JSON with the source.
-package struct PrometheusSettings: Sendable, Equatable, Codable {
+package struct PrometheusSettings: SourceSettings, Equatable {
     /// One expression, and what its series are called.
     package struct Query: Sendable, Equatable, Codable {
         /// Nil for the names of the metrics.
@@ -70,9 +70,6 @@ package struct PrometheusSettings: Sendable, Equatable, Codable {
         bytesMaximum = try whole(.bytesMaximum, bytesMaximum)
     }
 
-    /// The settings as JSON, always the same text for the same settings.
-    package func json() throws -> String { try SettingsText.json(self) }
-
     /// What is wrong with the settings; nil where they can be used.
     package var flaw: String? {
         if let flaw = access.flaw { return flaw }
@@ -106,7 +103,7 @@ package struct PrometheusSettings: Sendable, Equatable, Codable {
 /// The server interpolates on the grid of the step with a look-back, so that the same instant may have
 /// another value later: an overlap is read again, and its values are revisions where the source is
 /// revisable. Every stretch begins on a whole number of steps since 1970, so that all lie on one grid.
-package struct PrometheusConnector: Connector {
+package struct PrometheusConnector: WebConnector {
     /// What sources of this connector have as their kind.
     package static let kind = "prometheus"
 
@@ -120,8 +117,7 @@ package struct PrometheusConnector: Connector {
         _ source: Source, into pool: Pool, now: Timestamp,
         progress: @Sendable (IngestReport) throws -> Void
     ) async throws -> IngestReport {
-        let settings: PrometheusSettings = try SettingsText.read(source.settings, of: source.name)
-        if let flaw = settings.flaw { throw IngestError.settingsFlaw(flaw) }
+        let settings = try PrometheusSettings(json: source.settings, of: source.name)
         var report = IngestReport()
         var bytes = 0
         for query in settings.queries {
@@ -136,17 +132,9 @@ package struct PrometheusConnector: Connector {
     }
 
     /// Fetches and reads the newest points of every query, and stores nothing.
-    ///
-    /// - Parameters:
-    ///   - name: What the source is called.
-    ///   - settings: How it is reached and what is asked.
-    ///   - now: The time on this machine's clock.
-    /// - Returns: What would be stored, for each query.
-    /// - Throws: Why nothing can be read.
-    package func preview(
+    func preview(
         name: String, settings: PrometheusSettings, now: Timestamp
     ) async throws -> [PullPreview] {
-        if let flaw = settings.flaw { throw IngestError.settingsFlaw(flaw) }
         var previews: [PullPreview] = []
         for query in settings.queries {
             let range = QueryRange(settings, query)
@@ -345,7 +333,7 @@ struct RangePull {
     }
 
     private mutating func store(_ content: PageContent?, _ next: RangePosition) async throws {
-        let (before, after) = (stored, try SettingsText.json(next))
+        let (before, after) = (stored, try StableJSON.text(next))
         let (source, part) = (source, query.expression)
         let filed = try await pool.transaction { db in
             let filed = try content.map { try $0.file(from: source, in: db) }

@@ -7,7 +7,7 @@ package import Store
 import WebClient
 
 /// What a source of kind `wfdb-http` is told; stored as JSON with the source.
-package struct RecordListSettings: Sendable, Equatable, Codable {
+package struct RecordListSettings: SourceSettings, Equatable {
     /// The folder, such as `https://physionet.org/files/mitdb/1.0.0/`.
     package var access: WebAccess
     /// The list of the records in the folder, one a line.
@@ -62,9 +62,6 @@ package struct RecordListSettings: Sendable, Equatable, Codable {
         try box.encode(bytesMaximum, forKey: .bytesMaximum)
     }
 
-    /// The settings as JSON, always the same text for the same settings.
-    package func json() throws -> String { try SettingsText.json(self) }
-
     /// What is wrong with the settings; nil where they can be used.
     package var flaw: String? {
         if let flaw = access.flaw { return flaw }
@@ -84,7 +81,7 @@ package struct RecordListSettings: Sendable, Equatable, Codable {
 /// Every record is a part of the source with a cursor of its own. Its files are fetched to a private
 /// folder, held against the digests where the folder has some, and stored as the folder connector
 /// stores them, whole and in one transaction.
-package struct RecordListConnector: Connector {
+package struct RecordListConnector: WebConnector {
     /// What sources of this connector have as their kind.
     package static let kind = "wfdb-http"
 
@@ -95,9 +92,16 @@ package struct RecordListConnector: Connector {
     /// - Parameters:
     ///   - client: Fetches the files.
     ///   - temporary: A folder of this machine where private ones are made.
-    package init(client: FeedClient, temporary: String = URL.temporaryDirectory.path) {
+    package init(client: FeedClient, temporary: String) {
         self.client = client
         self.temporary = temporary
+    }
+
+    /// Private folders are made where the system has its temporary ones.
+    ///
+    /// - Parameter client: Fetches the files.
+    package init(client: FeedClient) {
+        self.init(client: client, temporary: URL.temporaryDirectory.path)
     }
 
     /// Takes what is new, with the settings that are stored with the source.
@@ -105,9 +109,7 @@ package struct RecordListConnector: Connector {
         _ source: Source, into pool: Pool, now: Timestamp,
         progress: @Sendable (IngestReport) throws -> Void
     ) async throws -> IngestReport {
-        let settings: RecordListSettings = try SettingsText.read(
-            source.settings, of: source.name)
-        if let flaw = settings.flaw { throw IngestError.settingsFlaw(flaw) }
+        let settings = try RecordListSettings(json: source.settings, of: source.name)
         let folder = WebFolder(settings: settings, client: client)
         let cursors = try await pool.transaction { db in
             try CursorStore.positions(source: source.id, in: db)
@@ -152,17 +154,12 @@ package struct RecordListConnector: Connector {
         return report
     }
 
-    /// Reads the list of records, and stores nothing.
-    ///
-    /// - Parameters:
-    ///   - name: What the source is called.
-    ///   - settings: How it is reached.
-    /// - Returns: The names that recordings would have.
-    /// - Throws: Why the list cannot be read.
-    package func preview(name: String, settings: RecordListSettings) async throws -> PullPreview {
-        if let flaw = settings.flaw { throw IngestError.settingsFlaw(flaw) }
+    /// Reads the list of records, and stores nothing: the names that recordings would have.
+    func preview(
+        name: String, settings: RecordListSettings, now: Timestamp
+    ) async throws -> [PullPreview] {
         let list = try await WebFolder(settings: settings, client: client).records()
-        return PullPreview(records: list.records.map { "\(name)/\(settings.renames[$0] ?? $0)" })
+        return [PullPreview(records: list.records.map { "\(name)/\(settings.renames[$0] ?? $0)" })]
     }
 }
 

@@ -81,7 +81,7 @@ struct RecordPull {
 
     private func remember(_ position: RecordPosition, rejected: Bool = false) async throws {
         let (source, record, before) = (source.id, record, stored)
-        let after = try SettingsText.json(position)
+        let after = try StableJSON.text(position)
         try await pool.transaction { db in
             try GuardedCursor.move(
                 source: source, part: record, from: before, to: after, in: db)
@@ -186,7 +186,7 @@ struct RecordPull {
         }
         let filing = RecordingFiling(recording, key: key)
         let (source, part, before) = (source, record, stored)
-        let after = try SettingsText.json(position)
+        let after = try StableJSON.text(position)
         let outcome = try await pool.transaction { db in
             let outcome = try filing.store(onConflict: source.conflictRule, in: db)
             var figures = SourceFigures()

@@ -1,7 +1,47 @@
 package import Series
 
+/// A connector of a kind of source that is pulled over HTTP.
+protocol WebConnector: Connector {
+    associatedtype Settings: SourceSettings
+
+    /// What sources of this connector have as their kind.
+    static var kind: String { get }
+
+    /// - Parameter client: Fetches the answers.
+    init(client: FeedClient)
+
+    /// Fetches and reads what a source gives first, and stores nothing.
+    ///
+    /// - Parameters:
+    ///   - name: What the source is called.
+    ///   - settings: How it is reached and read.
+    ///   - now: The time on this machine's clock.
+    /// - Returns: What would be stored.
+    /// - Throws: Why nothing can be read.
+    func preview(name: String, settings: Settings, now: Timestamp) async throws -> [PullPreview]
+}
+
+extension WebConnector {
+    fileprivate static func check(_ json: String) throws(IngestError) {
+        _ = try Settings(json: json, of: kind)
+    }
+
+    fileprivate func preview(
+        name: String, json: String, now: Timestamp
+    ) async throws -> [PullPreview] {
+        try await preview(name: name, settings: Settings(json: json, of: name), now: now)
+    }
+}
+
 /// The connectors of everything that is pulled over HTTP.
 package struct WebConnectors: Sendable {
+    private static let kinds: [String: any WebConnector.Type] = [
+        HTTPConnector.kind: HTTPConnector.self,
+        PrometheusConnector.kind: PrometheusConnector.self,
+        FHIRConnector.kind: FHIRConnector.self,
+        RecordListConnector.kind: RecordListConnector.self,
+    ]
+
     private let client: FeedClient
 
     /// - Parameter client: Shared by all of them.
@@ -9,12 +49,7 @@ package struct WebConnectors: Sendable {
 
     /// By the kind of source they read.
     package var byKind: [String: any Connector] {
-        [
-            HTTPConnector.kind: HTTPConnector(client: client),
-            PrometheusConnector.kind: PrometheusConnector(client: client),
-            FHIRConnector.kind: FHIRConnector(client: client),
-            RecordListConnector.kind: RecordListConnector(client: client),
-        ]
+        Self.kinds.mapValues { $0.init(client: client) }
     }
 
     /// Checks the settings of a source before it is registered.
@@ -24,19 +59,7 @@ package struct WebConnectors: Sendable {
     ///   - kind: Which connector reads them; settings of other kinds pass.
     /// - Throws: `IngestError.settings` or `.settingsFlaw`.
     package static func check(settings: String, kind: String) throws(IngestError) {
-        let flaw: String?
-        switch kind {
-        case HTTPConnector.kind:
-            flaw = (try SettingsText.read(settings, of: kind) as HTTPSettings).flaw
-        case PrometheusConnector.kind:
-            flaw = (try SettingsText.read(settings, of: kind) as PrometheusSettings).flaw
-        case FHIRConnector.kind:
-            flaw = (try SettingsText.read(settings, of: kind) as FHIRSettings).flaw
-        case RecordListConnector.kind:
-            flaw = (try SettingsText.read(settings, of: kind) as RecordListSettings).flaw
-        default: flaw = nil
-        }
-        if let flaw { throw .settingsFlaw(flaw) }
+        try kinds[kind]?.check(settings)
     }
 
     /// Fetches and reads what a source gives first, and stores nothing.
@@ -51,26 +74,7 @@ package struct WebConnectors: Sendable {
     package func preview(
         name: String, kind: String, settings: String, now: Timestamp
     ) async throws -> [PullPreview]? {
-        switch kind {
-        case HTTPConnector.kind:
-            [
-                try await HTTPConnector(client: client).preview(
-                    name: name, settings: SettingsText.read(settings, of: name), now: now)
-            ]
-        case PrometheusConnector.kind:
-            try await PrometheusConnector(client: client).preview(
-                name: name, settings: SettingsText.read(settings, of: name), now: now)
-        case FHIRConnector.kind:
-            [
-                try await FHIRConnector(client: client).preview(
-                    name: name, settings: SettingsText.read(settings, of: name), now: now)
-            ]
-        case RecordListConnector.kind:
-            [
-                try await RecordListConnector(client: client).preview(
-                    name: name, settings: SettingsText.read(settings, of: name))
-            ]
-        default: nil
-        }
+        try await Self.kinds[kind]?.init(client: client).preview(
+            name: name, json: settings, now: now)
     }
 }

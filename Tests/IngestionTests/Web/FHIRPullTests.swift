@@ -141,7 +141,7 @@ func bundle(page: Int, pages: Int, host: String) -> String {
     @Test func `settings survive their JSON`() throws {
         var settings = FHIRSettings(access: WebAccess(url: "https://h/Observation"))
         settings.renames = ["Patient/p1.8867-4": "pulse"]
-        let read: FHIRSettings = try SettingsText.read(settings.json(), of: "x")
+        let read = try FHIRSettings(json: settings.json(), of: "x")
         #expect(read == settings && read.flaw == nil)
     }
 }

@@ -111,7 +111,7 @@ private let line = "m a=1 1735689600000000000\n"
         }
     }
 
-    @Test func `a last line without an end waits until it is there a second time`() async throws {
+    @Test func `a last line without an end waits until it has stayed as it is`() async throws {
         let body = Mutex("m a=1 1735689600000000000\nm a=12 17356896")
         try await withWebSource({ _ in .text(body.withLock { $0 }, "ETag: \"same\"") }) { source in
             let settings = HTTPSettings(access: source.access(), format: .lineProtocol)
@@ -121,7 +121,9 @@ private let line = "m a=1 1735689600000000000\n"
             body.withLock { $0 += "60000000000\nm a=3 1735689720000000000" }
             let second = try await source.pull(settings)
             #expect(second.stored == 1 && second.filesWaiting == 1)
-            let third = try await source.pull(settings)
+            let soon = try await source.pull(settings, now: WebSource.now + .seconds(29))
+            #expect(soon.stored == 0 && soon.filesWaiting == 1 && soon.badRows == 0)
+            let third = try await source.pull(settings, now: WebSource.now + .seconds(30))
             #expect(third.stored == 1 && third.filesWaiting == 0 && third.badRows == 0)
             // A request that asks for changes alone would never see the line again.
             #expect(source.receiver.received.allSatisfy { $0.headers["if-none-match"] == nil })
@@ -310,12 +312,12 @@ private let line = "m a=1 1735689600000000000\n"
         }
     }
 
-    @Test func `a table without a final line end is whole at the second sight`() async throws {
+    @Test func `a table without a final line end is whole once it has stayed as it is`() async throws {
         try await withWebSource({ _ in .text("time,a\n2025-01-01,1\n2025-01-02,2") }) { source in
             let settings = HTTPSettings(access: source.access(), format: .csv)
             let first = try await source.pull(settings)
             #expect(first.stored == 1 && first.filesWaiting == 1)
-            let second = try await source.pull(settings)
+            let second = try await source.pull(settings, now: WebSource.now + .seconds(30))
             #expect(second.stored == 1 && second.duplicates == 1)
         }
     }

@@ -325,12 +325,11 @@ private let table =
         settings.paths = try paths("$[*].t", "$[*].v", name: "$[*].n")
         settings.paging = .path(try #require(JSONPath("$.next")), parameter: "cursor")
         settings.since = HTTPSettings.Since(parameter: "from")
-        let read = try SettingsText.read(settings.json(), of: "x") as HTTPSettings
+        let read = try HTTPSettings(json: settings.json(), of: "x")
         #expect(read == settings && read.flaw == nil)
         let short =
-            try SettingsText.read(
-                #"{"access": {"url": "https://example.org/a"}, "format": "csv"}"#, of: "x")
-            as HTTPSettings
+            try HTTPSettings(
+                json: #"{"access": {"url": "https://example.org/a"}, "format": "csv"}"#, of: "x")
         #expect(
             short == HTTPSettings(access: WebAccess(url: "https://example.org/a"), format: .csv))
     }
@@ -354,9 +353,10 @@ private let table =
 
     @Test func `a preview tells what would be stored, and stores nothing`() async throws {
         try await withWebSource({ _ in .text(table) }) { source in
-            let preview = try await HTTPConnector(client: source.client).preview(
+            let previews = try await HTTPConnector(client: source.client).preview(
                 name: "plant", settings: HTTPSettings(access: source.access(), format: .csv),
                 now: WebSource.now)
+            let preview = try #require(previews.first)
             #expect(preview.series.map(\.key) == ["plant.a", "plant.b"])
             #expect(preview.series.map(\.values) == [3, 2] && preview.series[1].missing == 1)
             #expect(preview.items == 3 && !preview.hasMore)

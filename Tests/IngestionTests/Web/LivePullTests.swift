@@ -57,8 +57,9 @@ import Testing
         let body = Self.line(0, [1]) + Self.line(1, [2], more: ", \"end\": true")
         try await withWebSource({ _ in .text(body) }) { source in
             let settings = HTTPSettings(access: source.access(), format: .pieces)
-            let preview = try await HTTPConnector(client: source.client).preview(
+            let previews = try await HTTPConnector(client: source.client).preview(
                 name: "plant", settings: settings, now: WebSource.now)
+            let preview = try #require(previews.first)
             #expect(preview.recordings == ["bed7"] && preview.items == 2)
             #expect(try await source.pull(settings).trouble == nil)
             let row = try await source.pool.run(

@@ -202,7 +202,7 @@ final class FakePrometheus: Sendable {
             access: WebAccess(url: "https://prom.example.org"),
             queries: [.init(name: "load", expression: "avg(load1)")], stepSeconds: 60)
         settings.pointsMaximum = 500
-        let read: PrometheusSettings = try SettingsText.read(settings.json(), of: "x")
+        let read = try PrometheusSettings(json: settings.json(), of: "x")
         #expect(read == settings && read.flaw == nil)
         settings.pointsMaximum = 11_001
         #expect(settings.flaw != nil)

@@ -232,7 +232,7 @@ private func header(_ name: String, count: Int = 120) -> [UInt8] {
         var settings = RecordListSettings(access: WebAccess(url: "https://h/db/"))
         settings.checksums = nil
         settings.recheckSeconds = 10
-        let read: RecordListSettings = try SettingsText.read(settings.json(), of: "x")
+        let read = try RecordListSettings(json: settings.json(), of: "x")
         #expect(read == settings && read.flaw == nil)
         settings.access.url = "https://h/db"
         #expect(settings.flaw != nil)
