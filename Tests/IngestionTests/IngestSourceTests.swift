@@ -105,6 +105,8 @@ import TestSupport
         settings.csv.delimiter = ";"
         settings.settleSeconds = 0
         #expect(try FolderSettings(json: settings.json(), of: "x") == settings)
-        #expect(try FolderSettings(json: #"{"paths": ["/a"]}"#, of: "x") == FolderSettings(paths: ["/a"]))
+        #expect(
+            try FolderSettings(json: #"{"paths": ["/a"]}"#, of: "x")
+                == FolderSettings(paths: ["/a"]))
     }
 }

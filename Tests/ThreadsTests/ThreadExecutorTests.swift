@@ -5,7 +5,9 @@ import Threads
 /// An actor whose work may block.
 private actor Worker {
     private let executor: ThreadExecutor
-    nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
+    nonisolated var unownedExecutor: UnownedSerialExecutor {
+        unsafe executor.asUnownedSerialExecutor()
+    }
     private(set) var numbers: [Int] = []
 
     init(_ name: String) { executor = ThreadExecutor(name: name) }
@@ -47,7 +49,8 @@ private actor Worker {
     @Test func `an executor's thread ends with it`() async throws {
         func threads() throws -> Int {
             try FileManager.default.contentsOfDirectory(atPath: "/proc/self/task").filter {
-                let name = try? String(contentsOfFile: "/proc/self/task/\($0)/comm", encoding: .utf8)
+                let name = try? String(
+                    contentsOfFile: "/proc/self/task/\($0)/comm", encoding: .utf8)
                 return name?.hasPrefix("short-lived") == true
             }.count
         }

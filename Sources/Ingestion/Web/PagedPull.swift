@@ -144,7 +144,8 @@ struct PagedPull<Reader: PageReader> {
             throw PullError.next("a page leads back to one before it")
         }
         // A first page that is the same as last time has nothing new behind it either.
-        let isKnown = position.walk == nil && position.openLine == nil && position.validFor == url.text
+        let isKnown =
+            position.walk == nil && position.openLine == nil && position.validFor == url.text
         report.files += 1
         let answer = try await reader.client.fetch(
             url, reader.access, known: isKnown ? position.validators : nil)

@@ -312,7 +312,9 @@ private let line = "m a=1 1735689600000000000\n"
         }
     }
 
-    @Test func `a table without a final line end is whole once it has stayed as it is`() async throws {
+    @Test func `a table without a final line end is whole once it has stayed as it is`()
+        async throws
+    {
         try await withWebSource({ _ in .text("time,a\n2025-01-01,1\n2025-01-02,2") }) { source in
             let settings = HTTPSettings(access: source.access(), format: .csv)
             let first = try await source.pull(settings)
