@@ -68,6 +68,8 @@ let package = Package(
         systemLibrary("CFLAC", "flac", apt: "libflac-dev"),
         systemLibrary("CLibPQ", "libpq", apt: "libpq-dev"),
         systemLibrary("CCurl", "libcurl", apt: "libcurl4-openssl-dev"),
+        systemLibrary("CZlib", "zlib", apt: "zlib1g-dev"),
+        systemLibrary("CZstd", "libzstd", apt: "libzstd-dev"),
         systemLibrary("CMosquitto", "libmosquitto", apt: "libmosquitto-dev"),
         .target(
             name: "CKernels",
@@ -99,7 +101,7 @@ let package = Package(
 
         // Outside
         target("Postgres", "Threads", "CLibPQ", crypto, logging),
-        target("WebClient", "CCurl", logging),
+        target("WebClient", "CCurl", "CZlib", "CZstd", logging),
         target("Messaging", "Threads", "CMosquitto"),
 
         // Durable state
@@ -138,7 +140,8 @@ let package = Package(
         .executableTarget(
             name: "Fuzz",
             dependencies: [
-                "Series", "Tensors", "Learning", "Signals", "Classification", argumentParser,
+                "Series", "Tensors", "Learning", "Signals", "Classification", "Ingestion",
+                argumentParser,
             ],
             swiftSettings: strict),
 
@@ -166,7 +169,7 @@ let package = Package(
         tests(of: "Charts", with: "Series"),
         tests(of: "Threads"),
         tests(of: "Postgres"),
-        tests(of: "WebClient", fixtures: true),
+        tests(of: "WebClient", with: "CZlib", "CZstd", fixtures: true),
         tests(of: "Messaging"),
         tests(of: "Store", with: "Series", "Postgres"),
         tests(of: "Jobs", with: "Postgres", lifecycle, logging),

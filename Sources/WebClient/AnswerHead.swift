@@ -18,12 +18,14 @@ struct AnswerHead {
         let end = value.lastIndex { !Self.isBlank($0) } ?? value.startIndex - 1
         let text = String(decoding: value[..<(end + 1)], as: UTF8.self)
         // RFC 9110 §5.3 lets a list stand in several headers.
-        if name == "link", let before = headers[name] {
+        if Self.lists.contains(name), let before = headers[name] {
             headers[name] = before + ", " + text
         } else {
             headers[name] = text
         }
     }
+
+    private static let lists: Set<String> = ["link", "content-encoding", "transfer-encoding"]
 
     private static func isBlank(_ byte: UInt8) -> Bool {
         byte == 0x20 || byte == 0x09 || byte == 0x0d || byte == 0x0a

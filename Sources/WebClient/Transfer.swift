@@ -12,7 +12,7 @@ import Glibc
     /// What `resolver` answered, as libcurl takes it.
     private let addressList: UnsafeMutablePointer<curl_slist>?
     private let configuration: WebConfiguration
-    /// Bytes of body, unpacked.
+    /// Bytes of body, as they come; what they unpack to has the same limit.
     private let bodyMaximum: Int
     private var head = AnswerHead()
     private var body: [UInt8] = []
@@ -30,7 +30,10 @@ import Glibc
         // an empty content type keeps it from calling every body a form.
         var list: UnsafeMutablePointer<curl_slist>?
         let named = Set(request.headers.keys.map { $0.lowercased() })
-        let extra = ["Expect:"] + (named.contains("content-type") ? [] : ["Content-Type:"])
+        var extra = ["Expect:"] + (named.contains("content-type") ? [] : ["Content-Type:"])
+        if request.acceptsCompression, !named.contains("accept-encoding") {
+            extra.append("Accept-Encoding: \(ContentCoding.accepted)")
+        }
         for line in extra + lines {
             unsafe list = curl_slist_append(list, line)
         }
@@ -66,10 +69,6 @@ import Glibc
     private func setRequest(_ request: WebRequest) {
         unsafe ccurl_set_text(easy, CURLOPT_URL, request.url.text)
         unsafe ccurl_set_list(easy, CURLOPT_HTTPHEADER, headerList)
-        // libcurl unpacks what it asks for, and hands the body over in pieces of 16 kB.
-        if request.acceptsCompression {
-            unsafe ccurl_set_text(easy, CURLOPT_ACCEPT_ENCODING, "gzip, zstd")
-        }
         if unsafe addressList != nil { unsafe ccurl_set_list(easy, CURLOPT_RESOLVE, addressList) }
         unsafe ccurl_set_text(easy, CURLOPT_USERAGENT, configuration.userAgent)
         guard request.method != .get else {
@@ -117,6 +116,8 @@ import Glibc
             ),
             (CURLOPT_NOSIGNAL, 1),
             (CURLOPT_NETRC, 0),
+            // The client unpacks the body: libcurl takes a cut one for whole.
+            (CURLOPT_HTTP_CONTENT_DECODING, 0),
             // Taking a handle off the loop must not wait for its name look-up to end.
             (CURLOPT_QUICK_EXIT, 1),
         ]

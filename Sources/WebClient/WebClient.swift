@@ -31,7 +31,10 @@ package final class WebClient: Sendable {
 
     /// Sends a request and reads its whole answer, whatever the status.
     ///
-    /// Cancelling the calling task ends the transfer and throws `WebError.cancelled`.
+    /// Cancelling the calling task ends the transfer and throws `WebError.cancelled`. A packed answer
+    /// is unpacked here, in the calling task: the loop's thread belongs to all requests.
+    ///
+    /// - Throws: `WebError`, also for an answer whose packing is damaged or not whole.
     package func send(_ request: WebRequest) async throws(WebError) -> WebResponse {
         let id = inbox.newID()
         let result = await withTaskCancellationHandler {
@@ -43,7 +46,10 @@ package final class WebClient: Sendable {
         } onCancel: {
             inbox.put(.cancel(id: id))
         }
-        return try result.get()
+        let answer = try result.get()
+        guard request.acceptsCompression else { return answer }
+        return try answer.unpacked(
+            atMost: request.limits?.bodyMaximum ?? configuration.bodyMaximum)
     }
 
     /// Reads a URL and checks it against this client's policy.

@@ -19,8 +19,10 @@ package enum WebError: Error, Equatable, Sendable {
     case connectionLost
     /// The answer is larger than allowed; its status was already known.
     case answerTooLarge(limit: Int, status: Int)
-    /// The answer is packed in a way that cannot be unpacked.
+    /// The answer is packed in a way, or in several ways, that we did not ask for.
     case unpackable
+    /// The packing of the answer is damaged, or ends too early, or something else follows it.
+    case damaged
     /// The answer is not HTTP, or libcurl gave up with this code.
     case transfer(code: Int32)
     /// This process may not open another socket.
@@ -58,6 +60,7 @@ package enum WebError: Error, Equatable, Sendable {
         case .connectionLost: "connection_lost"
         case .answerTooLarge: "answer_too_large"
         case .unpackable: "encoding"
+        case .damaged: "damaged"
         case .transfer: "transfer"
         case .noSocket: "no_socket"
         case .cancelled: "cancelled"
@@ -80,7 +83,8 @@ extension WebError: CustomStringConvertible {
         case .connectionLost: "the connection was closed before the answer was complete"
         case .answerTooLarge(let limit, let status):
             "the answer, of status \(status), is larger than \(limit) bytes"
-        case .unpackable: "the answer cannot be unpacked; accepted are gzip and zstd"
+        case .unpackable: "the answer cannot be unpacked; accepted are gzip and zstd, one at a time"
+        case .damaged: "the packed answer is damaged or not whole; it cannot be unpacked"
         case .transfer(let code): "the transfer failed (libcurl code \(code))"
         case .noSocket: "this process may not open another socket"
         case .cancelled: "the request was cancelled"

@@ -8,7 +8,8 @@ package struct WebRequest: Sendable {
     package var body: [UInt8]
     /// Limits of this request alone; nil for the client's.
     package var limits: WebLimits?
-    /// Asks for a compressed answer (gzip or zstd), which is unpacked; limits count what comes out.
+    /// Asks for a compressed answer (gzip or zstd), which is unpacked; limits count what comes in,
+    /// and what comes out. An `Accept-Encoding` among the headers takes the place of ours.
     package var acceptsCompression = false
     /// Shown to receivers that ask for it.
     package var certificate: ClientCertificate?
@@ -63,7 +64,7 @@ package struct WebRequest: Sendable {
 package struct WebLimits: Equatable, Sendable {
     /// From the call to the last byte of the answer.
     package var totalTimeLimit: Duration
-    /// The largest answer body that is read, in bytes, unpacked.
+    /// The largest answer body that is read, in bytes: as it comes, and unpacked.
     package var bodyMaximum: Int
     /// The answer is given up that brings fewer bytes a second than this…
     package var slowBytesPerSecond: Int
@@ -95,7 +96,8 @@ package struct ClientCertificate: Hashable, Sendable {
 /// A complete answer, whatever its status; redirects are answers like any other.
 package struct WebResponse: Equatable, Sendable {
     package let status: Int
-    /// By lower-case name; of a repeated header the last value counts, save that links are one list.
+    /// By lower-case name; of a repeated header the last value counts, save that links are one list,
+    /// and codings another. They are told as they came, also where the body was unpacked.
     package let headers: [String: String]
     package let body: [UInt8]
     /// The numeric address that answered.

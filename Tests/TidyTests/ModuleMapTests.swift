@@ -15,7 +15,7 @@ private let mayImport: [String: Set<String>] = [
     "Classification": ["Series", "Tensors", "Signals", "Learning", "Models"],
     "Charts": ["Series"],
     "Postgres": ["Threads", "CLibPQ", "Crypto", "Logging"],
-    "WebClient": ["CCurl", "Logging"],
+    "WebClient": ["CCurl", "CZlib", "CZstd", "Logging"],
     "Messaging": ["Threads", "CMosquitto"],
     "Store": ["Series", "Postgres", "Crypto"],
     "Jobs": ["Postgres", "ServiceLifecycle", "Logging"],
@@ -43,7 +43,8 @@ private let mayImport: [String: Set<String>] = [
         "Notifications", "ArgumentParser", "ServiceLifecycle", "Logging",
     ],
     "Fuzz": [
-        "Series", "Tensors", "Learning", "Signals", "Classification", "ArgumentParser",
+        "Series", "Tensors", "Learning", "Signals", "Classification", "Ingestion",
+        "ArgumentParser",
     ],
 ]
 
@@ -81,7 +82,7 @@ private let systemModules: Set<String> = [
         let homes = [
             "CKernels": "Tensors", "CFFTW": "Tensors", "COpenBLAS": "Tensors",
             "CLibPQ": "Postgres", "CCurl": "WebClient", "CMosquitto": "Messaging",
-            "CFLAC": "Signals", "CRevision": "CLI",
+            "CFLAC": "Signals", "CRevision": "CLI", "CZlib": "WebClient", "CZstd": "WebClient",
         ]
         for (module, home) in homes {
             let importers = mayImport.filter { $0.value.contains(module) }.keys.sorted()

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 import WebClient
 
-/// Limits that a request brings along, and answers that come packed.
+/// Limits that a request brings along.
 @Suite struct LimitsTests {
     private func request(
         _ client: WebClient, _ receiver: WebReceiver, _ limits: WebLimits, packed: Bool = false
@@ -42,21 +42,6 @@ import WebClient
         let raw = try await client.send(request(client, receiver, WebLimits()))
         #expect(raw.body == body)
         #expect(receiver.received.last?.headers["accept-encoding"] == nil)
-    }
-
-    @Test(arguments: ["gzip", "zstd", "br", "gzip, gzip", "nonsense"])
-    func `packing that does not open is an error of its own`(encoding: String) async throws {
-        let receiver = try WebReceiver { _ in
-            .answer(
-                status: 200, headers: ["Content-Encoding: \(encoding)"],
-                body: Array("this is not packed".utf8))
-        }
-        defer { receiver.stop() }
-        let client = WebClientTests.client()
-        let error = await #expect(throws: WebError.self) {
-            try await client.send(request(client, receiver, WebLimits(), packed: true))
-        }
-        #expect(error == .unpackable, "\(String(describing: error))")
     }
 
     @Test func `an answer that stalls is given up long before its time is`() async throws {
