@@ -39,6 +39,12 @@ package struct PostgresError: Error, Equatable, Sendable {
     /// Whether a unique constraint was violated.
     package var isUniqueViolation: Bool { sqlState == "23505" }
 
+    /// Whether what was to be stored is at fault, so that it will be refused again: exceptions of data,
+    /// constraints, limits of a row. Every other error, such as a full disk, may pass.
+    package var isOfData: Bool {
+        ["22", "23", "54"].contains(String(sqlState.prefix(2)))
+    }
+
     private static let shutdownStates: Set<String> = ["57P01", "57P02", "57P03", "57P05", "25P03"]
 
     private static let transientStates: Set<String> = [

@@ -9,6 +9,8 @@ struct ChunkField {
     let chunk: WaveformChunk
     /// Smallest and largest raw sample; nil where all are missing.
     private let extent: ClosedRange<Int32>?
+    /// How many samples are not missing.
+    private let present: Int
     /// Mean raw sample; nil where all are missing.
     private let mean: Double?
     /// CRC-32C over the raw samples as little-endian 32-bit integers, `missing` where missing.
@@ -29,8 +31,9 @@ struct ChunkField {
             sum += isPresent ? Int64(word) : 0
             count += isPresent ? 1 : 0
         }
+        present = Int(count)
         precondition(
-            Int(count) == chunk.samples.count(where: { $0 != nil }),
+            present == chunk.samples.count(where: { $0 != nil }),
             "WaveformChunk: a raw sample of \(Self.missing)")
         extent = count > 0 ? low...high : nil
         mean = count > 0 ? Double(sum) / Double(count) : nil
@@ -39,6 +42,9 @@ struct ChunkField {
     private static func words(_ chunk: WaveformChunk) -> [Int32] {
         chunk.samples.map { $0 ?? missing }
     }
+
+    /// How many samples are not missing; nil where none is.
+    var presentCount: Int32? { present < chunk.samples.count ? Int32(present) : nil }
 
     /// Whether a sample needs more than 16 bits.
     var isWide: Bool {

@@ -1,15 +1,23 @@
-import Postgres
-import Series
+package import Postgres
+package import Series
 
-/// The range of time that is stored at once, by the database's clock.
-struct ObservationLimits {
-    let earliest: Timestamp
-    let latest: Timestamp
+/// The range of time that is stored at once, by the database's clock; what lies outside is parked.
+package struct ObservationLimits: Sendable {
+    package let earliest: Timestamp
+    package let latest: Timestamp
 
-    init(in db: borrowing Session) throws {
+    /// - Parameter db: A session or transaction.
+    /// - Throws: `PostgresError`.
+    package init(in db: borrowing Session) throws {
         let row = try db.run("SELECT earliest, latest FROM systole.observation_limits()").only()
         earliest = try row.timestamp("earliest")
         latest = try row.timestamp("latest")
+    }
+
+    /// The observations that are stored at once, in the order given.
+    package func accepted(_ observations: [Observation]) -> [Observation] {
+        let isInside = { (row: Observation) in row.at >= earliest && row.at <= latest }
+        return observations.allSatisfy(isInside) ? observations : observations.filter(isInside)
     }
 }
 

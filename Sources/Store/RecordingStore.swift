@@ -58,7 +58,7 @@ package enum RecordingStore {
     ///   - rule: Whether other content under the same key replaces what is stored.
     ///   - db: A transaction.
     /// - Returns: What was done.
-    /// - Throws: `StoreError.recordingDiffers` under `.keep`.
+    /// - Throws: `StoreError.recordingDiffers` under `.keep`, unless the new one only has more samples.
     package static func store(
         _ header: RecordingHeader, chunks: [WaveformChunk], onConflict rule: ConflictRule = .keep,
         in db: borrowing Session
@@ -86,7 +86,9 @@ package enum RecordingStore {
         ).only()
         let id = try row.int64("recording_id")
         if try row.bytes("content") == content { return .unchanged(id: id) }
-        guard rule == .revise else { throw StoreError.recordingDiffers(key: header.key) }
+        guard try rule == .revise || completes(id, header, chunks, in: db) else {
+            throw StoreError.recordingDiffers(key: header.key)
+        }
         try db.run("DELETE FROM systole.waveform_chunk WHERE recording_id = \(id)")
         try db.run("DELETE FROM systole.recording_channel WHERE recording_id = \(id)")
         try db.run(
@@ -96,6 +98,33 @@ package enum RecordingStore {
             """)
         try write(header, fields, to: id, in: db)
         return .replaced(id: id)
+    }
+
+    /// Whether a recording is a stored one that goes on, or has more of its samples: its channels and its
+    /// start are the same, and so is every sample that is stored.
+    private static func completes(
+        _ id: Int64, _ header: RecordingHeader, _ chunks: [WaveformChunk],
+        in db: borrowing Session
+    ) throws -> Bool {
+        guard let stored = try self.header(of: id, in: db), stored.startedAt == header.startedAt,
+            stored.channels.count == header.channels.count,
+            zip(stored.channels, header.channels).allSatisfy({ old, new in
+                old.channel == new.channel && old.rate == new.rate
+                    && old.sampleCount <= new.sampleCount
+            })
+        else { return false }
+        for channel in header.channels.indices {
+            let found = chunks.filter { $0.channel == channel }
+            let places = Dictionary(
+                found.map { ($0.firstSample, $0) }, uniquingKeysWith: { first, _ in first })
+            for old in try self.chunks(of: id, channel: channel, in: db) {
+                guard let new = places[old.firstSample], new.gain == old.gain,
+                    new.baseline == old.baseline, new.samples.count >= old.samples.count,
+                    zip(old.samples, new.samples).allSatisfy({ $0 == nil || $0 == $1 })
+                else { return false }
+            }
+        }
+        return true
     }
 
     /// The recording `key` with its number; throws `StoreError.unknownRecording`.
@@ -216,13 +245,13 @@ package enum RecordingStore {
 
     static let chunkColumns =
         "recording_id, channel, first_sample, sample_count, gain, baseline, "
-        + "samples, wide, vmin, vmax, vmean, crc32c"
+        + "samples, wide, vmin, vmax, vmean, present, crc32c"
 
     static func append(
         _ field: ChunkField, of id: Int64, to copy: inout BinaryCopyEncoder
     ) throws {
         let chunk = field.chunk
-        try copy.startRow(columns: 12)
+        try copy.startRow(columns: 13)
         copy.append(id)
         copy.append(Int32(chunk.channel))
         copy.append(chunk.firstSample)
@@ -235,6 +264,7 @@ package enum RecordingStore {
         for level in [field.physicalMinimum, field.physicalMaximum, field.physicalMean] {
             if let level { copy.append(level) } else { copy.appendNull() }
         }
+        if let present = field.presentCount { copy.append(present) } else { copy.appendNull() }
         copy.append(Int64(field.checksum))
     }
 

@@ -3,7 +3,7 @@ package import Postgres
 /// The schema that this executable was built for.
 package enum Schema {
     /// The number of the newest migration that the code relies on.
-    package static let versionNeeded = 24
+    package static let versionNeeded = 25
 
     /// The number of the newest migration that the database has; 0 for none.
     package static func version(in db: borrowing Session) throws -> Int {

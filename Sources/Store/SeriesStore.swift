@@ -61,6 +61,65 @@ package enum SeriesStore {
         return try StoredSeries(row.only())
     }
 
+    /// Finds many series, or makes them; fills in units that were not known.
+    ///
+    /// - Parameters:
+    ///   - wanted: What users call them, each once, with their units, `.unknown` where nobody said.
+    ///   - db: The transaction.
+    /// - Returns: In the order of `wanted`, as they are stored now; `StoreError.unitDiffers` for one that
+    ///   is stored with another unit.
+    /// - Throws: `PostgresError` 23514 for a name that no series can have.
+    package static func ensure(
+        _ wanted: [(key: String, unit: PhysicalUnit)], in db: borrowing Session
+    ) throws -> [Result<StoredSeries, StoreError>] {
+        var found = try find(keys: wanted.map(\.key), in: db)
+        // In one order, so that two who make the same series wait for each other in turn.
+        let new = wanted.filter { found[$0.key] == nil }.sorted { $0.key < $1.key }
+        if !new.isEmpty {
+            try db.run(
+                """
+                INSERT INTO systole.series (key, unit)
+                SELECT key, unit
+                FROM unnest(\(new.map(\.key))::text[], \(new.map(\.unit.symbol))::text[])
+                    AS s (key, unit)
+                ON CONFLICT ON CONSTRAINT series_key_once DO NOTHING
+                """)
+            found.merge(try find(keys: new.map(\.key), in: db)) { $1 }
+        }
+        let told = wanted.filter { $0.unit != .unknown && found[$0.key]?.unit == .unknown }
+        if !told.isEmpty {
+            try db.run(
+                """
+                UPDATE systole.series AS s SET unit = u.unit
+                FROM unnest(\(told.map(\.key))::text[], \(told.map(\.unit.symbol))::text[])
+                    AS u (key, unit)
+                WHERE s.key = u.key AND s.unit = ''
+                """)
+            found.merge(try find(keys: told.map(\.key), in: db)) { $1 }
+        }
+        return wanted.map { key, unit in
+            guard let series = found[key] else { return .failure(.unknownSeries(key: key)) }
+            guard unit == .unknown || series.unit == .unknown || series.unit == unit else {
+                return .failure(.unitDiffers(key: key, stored: series.unit, found: unit))
+            }
+            return .success(series)
+        }
+    }
+
+    /// The series among `keys` that are there, by key.
+    private static func find(
+        keys: [String], in db: borrowing Session
+    ) throws -> [String: StoredSeries] {
+        let rows = try db.run(
+            "SELECT \(columns) FROM systole.series WHERE key = ANY (\(keys)::text[])")
+        var found: [String: StoredSeries] = [:]
+        for row in rows {
+            let series = try StoredSeries(row)
+            found[series.key] = series
+        }
+        return found
+    }
+
     /// The series `key`; throws `StoreError.unknownSeries`.
     package static func find(key: String, in db: borrowing Session) throws -> StoredSeries {
         let rows = try db.run("SELECT \(columns) FROM systole.series WHERE key = \(key)")

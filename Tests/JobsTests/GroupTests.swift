@@ -99,6 +99,9 @@ import Testing
             let broken = try await fixture.run(
                 "SELECT promise FROM systole.invariants() WHERE violations > 0")
             #expect(try broken.only().text("promise").hasPrefix("every fire has its jobs"))
+            // A schedule that is gone says nothing of its fires.
+            try await fixture.run("SELECT systole.delete_schedule('a')")
+            try await expectPromisesKept(fixture)
         }
     }
 

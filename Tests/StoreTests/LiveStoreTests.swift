@@ -360,4 +360,75 @@ private struct LiveSignal {
             #expect(samples == (0..<6000).map { signal.word(1, $0) })
         }
     }
+
+    @Test func `an envelope knows that the first chunk is shorter, and what is missing`()
+        async throws
+    {
+        try await withTestDatabase { database in
+            // A key whose first chunk is a small part of the others.
+            let rate = SamplingRate(100)
+            let key = try #require(
+                (0..<10_000).lazy.map { "env/\($0)" }.first {
+                    ChunkGrid(rate: rate, staggeredBy: $0).start(of: 1) < 20
+                })
+            var signal = LiveSignal(samples: 20_000)
+            signal.key = key
+            signal.rate = rate
+            signal.gaps = [7_100..<7_400]
+            try await feed(signal.pieces(sizes: [500]), database.pool)
+            for (points, width) in [(200, 100), (4, 5000)] {
+                let rows = try await database.pool.run(
+                    """
+                    SELECT seconds, samples FROM systole.waveform_envelope(
+                        \(key), 'II', 0, 200, \(points))
+                    """)
+                #expect(try rows.allDoubles("seconds").allSatisfy { $0 == Double(width) / 100 })
+                #expect(try rows.map { try $0.int("samples") }.reduce(0, +) == 19_700)
+                #expect(rows.count == (points == 4 ? 4 : 197))
+            }
+        }
+    }
+
+    @Test func `a piece whose clock is ahead by years is refused, and the recording goes on`()
+        async throws
+    {
+        try await withTestDatabase { database in
+            let signal = LiveSignal(samples: 3000)
+            let astray = signal.piece(400_000_000..<400_000_010)
+            let pieces = signal.pieces(sizes: [500])
+            let report = try await feed(
+                Array(pieces[..<3]) + [astray] + Array(pieces[3...]), database.pool)
+            #expect(report.rejections.map(\.reason) == [LivePieceError.ahead.description])
+            let row = try await database.pool.run(
+                "SELECT seconds, gap_seconds FROM systole.live_recordings"
+            ).only()
+            #expect(try row.double("seconds") == 6 && row.double("gap_seconds") == 0)
+        }
+    }
+
+    @Test func `a drop-out of hours is a gap, for a device and for a log that is read later`()
+        async throws
+    {
+        try await withTestDatabase { database in
+            for (index, delay) in [Int64(7200), 100_000].enumerated() {
+                var signal = LiveSignal(samples: 10)
+                signal.key = "drop/\(index)"
+                let late = signal.piece(3_600_000..<3_600_010)
+                let first = signal.piece(0..<10)
+                for (piece, after) in [(first, index == 0 ? 0 : delay), (late, delay)] {
+                    let received = signal.start + .seconds(after)
+                    let report = try await database.pool.transaction { db in
+                        try LiveStore.append([piece], receivedAt: received, in: db)
+                    }
+                    #expect(report.rejections.isEmpty)
+                    #expect(report.counts.gaps == (piece.first == 0 ? 0 : 1))
+                    #expect(abs(report.gapSeconds - (piece.first == 0 ? 0 : 7200)) < 0.1)
+                }
+            }
+            let gaps = try await database.pool.run(
+                "SELECT gap_seconds FROM systole.live_recordings"
+            ).allDoubles("gap_seconds")
+            #expect(gaps.count == 2 && gaps.allSatisfy { abs($0 - 7200) < 0.1 })
+        }
+    }
 }

@@ -194,4 +194,44 @@ import Testing
             }
         }
     }
+
+    @Test func `a recording that has more samples than the stored one takes its place`()
+        async throws
+    {
+        @Sendable func header(_ count: Int64) -> RecordingHeader {
+            RecordingHeader(
+                key: "ward3/grows", startedAt: Fixture.start,
+                channels: [
+                    RecordingChannel(
+                        channel: Channel(name: "II", unit: PhysicalUnit("mV")),
+                        rate: SamplingRate(4), sampleCount: count)
+                ])
+        }
+        @Sendable func chunks(_ samples: [[Int32?]]) -> [WaveformChunk] {
+            samples.enumerated().map { place, samples in
+                WaveformChunk(
+                    channel: 0, firstSample: Int64(place * 4), gain: 2, baseline: 0,
+                    samples: samples)
+            }
+        }
+        try await withTestDatabase { database in
+            func store(_ count: Int64, _ samples: [[Int32?]]) async throws -> RecordingOutcome {
+                try await database.pool.transaction { db in
+                    try RecordingStore.store(header(count), chunks: chunks(samples), in: db)
+                }
+            }
+            let id = try await store(4, [[1, nil, 3, 4]]).id
+            #expect(try await store(6, [[1, 2, 3, 4], [5, 6]]) == .replaced(id: id))
+            #expect(try await store(8, [[1, 2, 3, 4], [5, 6, 7, 8]]) == .replaced(id: id))
+            let worse: [(Int64, [[Int32?]])] = [
+                (8, [[1, 2, 3, 4], [5, 6, 7, 9]]), (6, [[1, 2, 3, 4], [5, 6]]),
+                (8, [[1, nil, 3, 4], [5, 6, 7, 8]]), (9, [[1, 2, 3, 4]]),
+            ]
+            for (count, samples) in worse {
+                await #expect(throws: StoreError.recordingDiffers(key: "ward3/grows")) {
+                    try await store(count, samples)
+                }
+            }
+        }
+    }
 }

@@ -1,6 +1,8 @@
 import Postgres
 import TestSupport
 import Testing
+import Series
+import Store
 
 /// Each role can do its work and nothing more, by what the server itself says about every object.
 @Suite struct RoleTests {
@@ -187,6 +189,27 @@ import Testing
                 _ = try await connection.run(question)
             }
             await connection.close()
+        }
+    }
+
+    @Test(arguments: ["systole_ingest", "systole_worker"])
+    func `who stores observations may also put them aside`(role: String) async throws {
+        try await withTestDatabase { database in
+            let id = try await database.pool.transaction { db in
+                try SeriesStore.ensure(key: "plant.a", in: db).id
+            }
+            var configuration = database.configuration
+            configuration["user"] = role
+            let pool = Pool(configuration)
+            let counts = try await pool.transaction { db in
+                try SeriesStore.append(
+                    [
+                        Observation(at: Timestamp(unixSeconds: 4_000_000_000), value: 1),
+                        Observation(at: Timestamp(unixSeconds: -3_000_000_000), value: 2),
+                    ], to: id, in: db)
+            }
+            #expect(counts == AppendCounts(parked: 2))
+            await pool.close()
         }
     }
 }

@@ -17,9 +17,23 @@ struct LiveEdit {
     /// Windows that become chunks, in place of those that may be there.
     private(set) var windows: [LiveWindow] = []
 
-    init(_ state: LiveState, _ pieces: [WaveformPiece]) {
+    /// How long a stretch may be left out for which no time has passed, where the device tells the time,
+    /// and where it does not; in seconds.
+    private static let (aheadMaximum, untimedMaximum) = (300.0, 86_400.0)
+
+    private let receivedAt: Timestamp?
+    /// Receive time less device time, as it was in the beginning.
+    private var firstOffset: Int64?
+
+    /// - Parameters:
+    ///   - state: The recording as it is stored.
+    ///   - pieces: What came for it.
+    ///   - receivedAt: When, on our clock; nil where nothing did.
+    init(_ state: LiveState, _ pieces: [WaveformPiece], receivedAt: Timestamp?) {
         before = state
         after = state
+        self.receivedAt = receivedAt
+        firstOffset = state.firstOffset
         for piece in pieces {
             do {
                 try take(piece)
@@ -37,15 +51,33 @@ struct LiveEdit {
         guard let first = after.first(of: piece) else { throw .position }
         let end = first + Int64(piece.count)
         if after.closed == .ended, end > after.head { throw .ended }
+        if liesAhead(first, end) { throw .ahead }
         counts.pieces += 1
         if piece.count > 0 {
             pieces.append((first, piece))
+            if first > after.head, after.head > 0 {
+                counts.gaps += 1
+                counts.gapSamples += first - after.head
+            }
             if end > after.head {
                 after.head = end
                 after.closed = nil
             }
         }
         if piece.isLast { after.closed = .ended }
+    }
+
+    /// Whether a piece leaves out a stretch for which no time has passed: its clock is wrong. A device
+    /// whose clock is ahead from the beginning may stay so, and what was recorded before may come at
+    /// any pace.
+    private mutating func liesAhead(_ first: Int64, _ end: Int64) -> Bool {
+        guard let receivedAt else { return false }
+        let offset = before.offset(at: end, receivedAt: receivedAt)
+        let reference = firstOffset ?? offset
+        firstOffset = reference
+        let most = before.startedAt == nil ? Self.untimedMaximum : Self.aheadMaximum
+        let gap = Double(first - after.head) / before.rate.hertz
+        return gap > most && offset < min(0, reference) - Int64(most * 1e6)
     }
 
     private var grid: ChunkGrid { before.grid }
@@ -183,6 +215,13 @@ struct LiveEdit {
         openAfter.map { grid.start(of: $0) > window.samples.lowerBound } ?? true
     }
 
+    /// The end of what the recording has, by the device's clock; nil where nothing was taken.
+    var until: Timestamp? {
+        guard !pieces.isEmpty else { return nil }
+        return TimeGrid(start: before.startedAt ?? before.openedAt, rate: before.rate, count: 0)
+            .instant(at: Int(after.head))
+    }
+
     /// Where chunks end at the latest.
     var end: Int64 { after.head }
 
@@ -194,7 +233,7 @@ struct LiveEdit {
 
 /// Why a piece is not taken.
 enum LivePieceError: Error, CustomStringConvertible {
-    case channels, rate, form, position, ended, whole
+    case channels, rate, form, position, ended, ahead, whole
 
     var description: String {
         switch self {
@@ -203,6 +242,7 @@ enum LivePieceError: Error, CustomStringConvertible {
         case .form: "it has integers where the recording has reals, or the other way round"
         case .position: "it lies before the start of the recording, or its place is not told"
         case .ended: "the recording has ended before it"
+        case .ahead: "it lies further ahead of what came before than time has passed"
         case .whole: "the recording of this key came as a file"
         }
     }

@@ -16,6 +16,8 @@ struct LiveState: Equatable {
     var closed: LiveEnd?
     /// When the clock was compared last.
     let offsetTakenAt: Timestamp?
+    /// Receive time less device time in its beginning, in microseconds; nil while nobody has compared.
+    let firstOffset: Int64?
 
     var grid: ChunkGrid { ChunkGrid(rate: rate, staggeredBy: key) }
 
@@ -55,9 +57,7 @@ extension LiveState {
             """
             SELECT r.recording_id, r.key, systole.epoch_us(r.started_at) AS started_at,
                 c.names, c.units, c.numerator, c.denominator,
-                l.form, l.gains, l.baselines, l.head, l.close_reason,
-                systole.epoch_us(l.opened_at) AS opened_at,
-                l.offset_at_us[cardinality(l.offset_at_us)] AS offset_taken_at
+                l.form, l.gains, l.baselines, systole.epoch_us(l.opened_at) AS opened_at
             FROM systole.recording AS r
             LEFT JOIN systole.live_recording AS l ON l.recording_id = r.recording_id
             CROSS JOIN LATERAL (
@@ -81,7 +81,8 @@ extension LiveState {
         let heads = try db.runPrepared(
             """
             SELECT recording_id, head, close_reason,
-                offset_at_us[cardinality(offset_at_us)] AS offset_taken_at
+                offset_at_us[cardinality(offset_at_us)] AS offset_taken_at,
+                coalesce(first_offset_us, offset_us[1]) AS first_offset
             FROM systole.live_recording WHERE recording_id = ANY (\(ids)::bigint[])
             ORDER BY recording_id FOR NO KEY UPDATE
             """)
@@ -109,6 +110,7 @@ extension LiveState {
         offsetTakenAt = try locked.optionalInt64("offset_taken_at").map {
             Timestamp(microseconds: $0)
         }
+        firstOffset = try locked.optionalInt64("first_offset")
         let (names, units) = (try row.texts("names"), try row.texts("units"))
         let (gains, baselines) = (try row.doubles("gains"), try row.doubles("baselines"))
         channels = names.indices.map { index in

@@ -88,11 +88,11 @@ extension LiveStore {
         guard !reals.isEmpty else { return }
         let columns =
             "recording_id, channel, first_sample, sample_count, gain, baseline, "
-            + "samples, wide, physical, vmin, vmax, vmean, crc32c"
+            + "samples, wide, physical, vmin, vmax, vmean, present, crc32c"
         try db.copyIn("systole.waveform_chunk (\(columns))") { copy in
             for edit in reals {
                 try forEachChunk(of: edit) { channel, first, words in
-                    try copy.startRow(columns: 13)
+                    try copy.startRow(columns: 14)
                     copy.append(edit.before.id)
                     copy.append(Int32(channel))
                     copy.append(first)
@@ -105,6 +105,11 @@ extension LiveStore {
                     let mean = values.reduce(0.0) { $0 + Double($1) } / Double(values.count)
                     for level in [values.min(), values.max(), Float(mean)] {
                         if let level { copy.append(level) } else { copy.appendNull() }
+                    }
+                    if values.count < words.count {
+                        copy.append(Int32(values.count))
+                    } else {
+                        copy.appendNull()
                     }
                     copy.append(Int64(checksum(of: words)))
                 }

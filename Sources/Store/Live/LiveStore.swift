@@ -8,6 +8,10 @@ package struct LiveReport: Sendable, Equatable {
     package var opened: [String] = []
     /// Recordings that came to their end.
     package var closed: [String] = []
+    /// How long the stretches are that the recordings left out, in seconds.
+    package var gapSeconds = 0.0
+    /// Where the newest of them ends, by the device's clock; nil where nothing was taken.
+    package var until: Timestamp?
     /// Pieces that were not taken: the recording, and a sentence.
     package var rejections: [Rejection] = []
 
@@ -61,7 +65,7 @@ package enum LiveStore {
         var edits: [LiveEdit] = []
         for key in keys {
             if let state = found.live[key] {
-                edits.append(LiveEdit(state, groups[key] ?? []))
+                edits.append(LiveEdit(state, groups[key] ?? [], receivedAt: receivedAt))
             } else {
                 let reason = LivePieceError.whole.description
                 report.rejections += (groups[key] ?? []).map { _ in
@@ -73,6 +77,8 @@ package enum LiveStore {
         try write(edits, receivedAt: receivedAt, in: db)
         for edit in edits {
             report.counts += edit.counts
+            report.gapSeconds += Double(edit.counts.gapSamples) / edit.before.rate.hertz
+            if let until = edit.until { report.until = max(report.until ?? until, until) }
             report.rejections += edit.rejections.map {
                 LiveReport.Rejection(recording: edit.before.key, reason: $0)
             }
@@ -108,7 +114,7 @@ package enum LiveStore {
         // with the next one all the same.
         var edits = try LiveState.lock(keys, in: db).live.values
             .filter { $0.closed == nil }.sorted { $0.id < $1.id }
-            .map { LiveEdit($0, []) }
+            .map { LiveEdit($0, [], receivedAt: nil) }
         for index in edits.indices { edits[index].fallSilent() }
         try decide(&edits, .keep, in: db)
         try write(edits, receivedAt: nil, in: db)

@@ -153,6 +153,9 @@ package struct LiveCounts: Sendable, Equatable {
     package var conflicts = 0
     /// Replaced what was stored.
     package var revised = 0
+    /// Stretches that were left out when something behind them came, and their samples together.
+    package var gaps = 0
+    package var gapSamples: Int64 = 0
 
     package init() {}
 
@@ -162,5 +165,7 @@ package struct LiveCounts: Sendable, Equatable {
         a.duplicates += b.duplicates
         a.conflicts += b.conflicts
         a.revised += b.revised
+        a.gaps += b.gaps
+        a.gapSamples += b.gapSamples
     }
 }
