@@ -1,6 +1,6 @@
 import Foundation
+import Postgres
 import Series
-import Signals
 
 /// A file that a source has.
 struct SourceFile: Sendable, Equatable {
@@ -17,7 +17,11 @@ struct SourceFile: Sendable, Equatable {
     let path: String
     /// The path below the folder that was searched, or the name of a file that was told by path.
     let name: String
+    /// What a recording is called in its source: the name without its suffix, but with it where
+    /// another recording has the same one without.
+    fileprivate(set) var title: String
     let kind: Kind
+    /// As it was found.
     let state: FileState
 }
 
@@ -27,14 +31,8 @@ struct FileState: Sendable, Equatable {
     /// When it was written last.
     let modified: Timestamp
 
-    /// The state of the file at `path`; nil where there is none.
-    init?(path: String) {
-        // Whatever the reason, a file that cannot be looked at is not there.
-        guard let found = try? FileManager.default.attributesOfItem(atPath: path),
-            let size = found[.size] as? NSNumber, let date = found[.modificationDate] as? Date
-        else { return nil }
-        self.size = size.intValue
-        modified = Timestamp(unixSeconds: date.timeIntervalSince1970)
+    init(_ status: FileStatus) {
+        self.init(size: status.bytes, modified: status.modified)
     }
 
     init(size: Int, modified: Timestamp) {
@@ -48,88 +46,61 @@ struct FileState: Sendable, Equatable {
     }
 }
 
-/// Finds the files of a source.
+/// Finds the files of a source, each path once, in the order of the paths.
 struct FileScan {
     /// The most files of one pull.
     static let filesMaximum = 1_000_000
 
     private(set) var files: [SourceFile] = []
-    /// Paths that were told and cannot be used, with the reason.
+    /// Paths that cannot be used, with the reason.
     private(set) var unusable: [(path: String, reason: String)] = []
 
-    init(_ paths: [String]) throws {
-        for path in paths {
-            // Whatever the reason, a path that cannot be looked at is not there.
-            let found = try? FileManager.default.attributesOfItem(
-                atPath: URL(fileURLWithPath: path).resolvingSymlinksInPath().path)
-            switch found?[.type] as? FileAttributeType {
-            case .typeDirectory: try search(path)
-            case .typeRegular: add(file: path)
-            case nil: unusable.append((path, "there is no such file or folder"))
-            default: unusable.append((path, "it is neither a file nor a folder"))
+    init(_ paths: [String]) throws(IngestError) {
+        let told = Set(paths)
+        var known: Set<String> = []
+        for found in RecordingScan(paths) {
+            switch found {
+            case .unusable(let path, let reason): unusable.append((path, reason))
+            case .recording(let file):
+                // One that has gone since it was found is no part of the source.
+                guard known.insert(file.path).inserted, let status = FileStatus(file.path),
+                    status.kind == .file
+                else { continue }
+                files.append(
+                    SourceFile(
+                        path: file.path, name: file.name, title: Self.withoutSuffix(file.name),
+                        kind: Self.kind(of: file, isTold: told.contains(file.path)),
+                        state: FileState(status)))
+            }
+            guard files.count + unusable.count <= Self.filesMaximum else {
+                throw .tooManyFiles(accepted: Self.filesMaximum)
             }
         }
         files.sort { $0.path < $1.path }
+        giveTitles()
     }
 
     /// A file that was told by its path is a table unless its name says otherwise.
-    private mutating func add(file path: String) {
-        let name = (path as NSString).lastPathComponent
-        guard let state = FileState(path: path) else {
-            unusable.append((path, "it cannot be looked at"))
-            return
-        }
-        files.append(
-            SourceFile(path: path, name: name, kind: Self.kind(of: name) ?? .table, state: state))
-    }
-
-    private mutating func search(_ folder: String) throws {
-        guard let walk = FileManager.default.enumerator(atPath: folder) else {
-            unusable.append((folder, "the folder cannot be read"))
-            return
-        }
-        var found: [SourceFile] = []
-        while let name = walk.nextObject() as? String {
-            let last = (name as NSString).lastPathComponent
-            if Self.isPassing(last) {
-                walk.skipDescendants()
-                continue
-            }
-            let path = folder + (folder.hasSuffix("/") ? "" : "/") + name
-            let isMatrix = last.lowercased().hasSuffix(".mat")
-            guard let kind = isMatrix ? .headless : Self.kind(of: last),
-                let state = FileState(path: path),
-                walk.fileAttributes?[.type] as? FileAttributeType == .typeRegular
-            else { continue }
-            found.append(SourceFile(path: path, name: name, kind: kind, state: state))
-            guard files.count + found.count <= Self.filesMaximum else {
-                throw IngestError.tooManyFiles(accepted: Self.filesMaximum)
-            }
-        }
-        files += Self.recordings(found)
-    }
-
-    /// Without headers that are segments of others, and without samples that a header names.
-    private static func recordings(_ found: [SourceFile]) -> [SourceFile] {
-        let folders = Dictionary(grouping: found) { $0.path.dropLast($0.path.lastPathPart.count) }
-        return folders.flatMap { folder, files in
-            let base = String(folder)
-            let names = files.map { $0.path.lastPathPart }
-            let segments = RecordingScan.segments(of: names, in: base)
-            let headless = SignalFiles.withoutHeader(names, in: base)
-            return files.filter { file in
-                let name = file.path.lastPathPart
-                return file.kind == .headless ? headless.contains(name) : !segments.contains(name)
-            }
+    private static func kind(of file: RecordingFile, isTold: Bool) -> SourceFile.Kind {
+        switch file.kind {
+        case .wfdb: .wfdb
+        case .edf: .edf
+        case .csv, .unknown: .table
+        case .headless: isTold ? .table : .headless
         }
     }
 
-    private static let endings: [String: SourceFile.Kind] = [
-        "csv": .table, "tsv": .table, "hea": .wfdb, "edf": .edf, "bdf": .edf,
-    ]
+    /// Where `a.edf` stands beside `a.hea`, both keep their suffixes.
+    private mutating func giveTitles() {
+        var counts: [String: Int] = [:]
+        for file in files where file.kind.isRecording { counts[file.title, default: 0] += 1 }
+        for index in files.indices where files[index].kind.isRecording {
+            if counts[files[index].title] != 1 { files[index].title = files[index].name }
+        }
+    }
 
-    private static func kind(of name: String) -> SourceFile.Kind? {
-        endings[(name as NSString).pathExtension.lowercased()]
+    private static func withoutSuffix(_ name: String) -> String {
+        (name as NSString).deletingPathExtension
     }
 
     /// Hidden files, and the names that programs give to what they have not finished.
@@ -149,8 +120,6 @@ package enum IngestError: Error, Equatable, CustomStringConvertible {
     /// A name that no series can have.
     case seriesKey(String)
     case lineTooLong(line: Int, accepted: Int)
-    /// What is wrong with the settings of an MQTT source.
-    case mqtt(String)
     /// What is wrong with the settings of a source.
     case settingsFlaw(String)
     /// A secret that a source refers to is not there; the reference alone.
@@ -162,7 +131,7 @@ package enum IngestError: Error, Equatable, CustomStringConvertible {
     var isOfData: Bool {
         switch self {
         case .sameSeries, .seriesKey, .lineTooLong: true
-        case .tooManyFiles, .settings, .mqtt, .settingsFlaw, .secret, .overtaken: false
+        case .tooManyFiles, .settings, .settingsFlaw, .secret, .overtaken: false
         }
     }
 
@@ -170,16 +139,31 @@ package enum IngestError: Error, Equatable, CustomStringConvertible {
         switch self {
         case .tooManyFiles(let accepted): "the source has more than \(accepted) files"
         case .settings(let source): "the settings of source \"\(source)\" cannot be read"
-        case .sameSeries(let key): "two columns would become the series \"\(key)\""
+        case .sameSeries(let key): "two columns or queries would become the series \"\(key)\""
         case .seriesKey(let key):
             "a column would become the series \"\(key.prefix(60))\"; accepted are 1 to 400 "
                 + "characters without control characters or blanks at the ends"
         case .lineTooLong(let line, let accepted):
             "line \(line) is longer than the \(accepted) bytes that are accepted"
-        case .mqtt(let flaw): "the settings of an MQTT source: \(flaw)"
         case .settingsFlaw(let flaw): "the settings of the source cannot be used: \(flaw)"
         case .secret(let reference): "the secret \(reference) is not there, or is empty"
-        case .overtaken: "another pull from the same source was faster"
+        case .overtaken: "its cursor was moved meanwhile, by another pull or a reset"
+        }
+    }
+}
+
+extension IngestError {
+    /// What went wrong, in one sentence without parameters of a statement.
+    ///
+    /// - Parameters:
+    ///   - error: Any.
+    ///   - otherwise: The sentence for an error that has none for people.
+    /// - Returns: The error's own sentence, where it has one.
+    static func sentence(for error: any Error, otherwise: String) -> String {
+        switch error {
+        case let error as PostgresError: "the database refused it (\(error.sqlState))"
+        case let error as any CustomStringConvertible where !(error is NSError): error.description
+        default: otherwise
         }
     }
 }

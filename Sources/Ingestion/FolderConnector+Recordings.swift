@@ -7,26 +7,31 @@ import Store
 
 extension FolderConnector {
     /// Stores a recording, whole and in one transaction.
-    func pullRecording(_ job: FileJob, _ report: inout IngestReport) async throws {
-        let files = try Self.files(of: job.file)
-        var state = job.file.state
-        for path in files.dropFirst() {
-            if let other = FileState(path: path) { state = state + other }
+    func pullRecording(_ job: inout FileJob, _ report: inout IngestReport) async throws {
+        // Whoever copies a record writes its header first, or leaves a file half written for a while.
+        let mayGrow = !job.isAtRest(seconds: job.settings.restSeconds)
+        let recording: Recording
+        do {
+            recording = try read(job.file)
+        } catch _ where mayGrow {
+            report.filesWaiting += 1
+            return
         }
-        if job.isDone(state, &report) { return }
-        let recording = try read(job.file)
-        var position = FilePosition(state)
-        position.content = try Self.digest(of: files)
-        let key = Self.key(of: job)
-        let filing = RecordingFiling(recording, key: key)
-        let final = position
+        if mayGrow, recording.endsEarly {
+            report.filesWaiting += 1
+            return
+        }
+        var position = FilePosition(job.state)
+        position.content = try Self.digest(of: job.paths)
+        let (final, current) = (position, job)
+        let filing = RecordingFiling(recording, key: Self.key(of: job))
         let outcome = try await job.pool.transaction { db in
-            let outcome = try filing.store(onConflict: job.source.conflictRule, in: db)
-            try CursorStore.move(
-                source: job.source.id, part: job.file.path, to: final.json(), in: db)
+            let outcome = try filing.store(onConflict: current.source.conflictRule, in: db)
+            try current.move(to: final, in: db)
             var figures = SourceFigures()
             if case .unchanged = outcome {} else { figures.samples = filing.sampleCount }
-            try SourceFigures.add(figures, to: job.source.id, in: db)
+            figures.dataUntil = filing.until.map { min($0, current.now) }
+            try SourceFigures.add(figures, to: current.source.id, in: db)
             return outcome
         }
         switch outcome {
@@ -34,12 +39,6 @@ extension FolderConnector {
         case .unchanged: report.filesUnchanged += 1
         }
         for finding in filing.damage { report.find(job.file.name, finding) }
-    }
-
-    /// The files that make a recording: the one that was found first.
-    private static func files(of file: SourceFile) throws -> [String] {
-        guard file.kind == .wfdb else { return [file.path] }
-        return try WFDBReader().files(ofRecord: file.path)
     }
 
     private func read(_ file: SourceFile) throws -> Recording {
@@ -62,9 +61,21 @@ extension FolderConnector {
         return hash.hexadecimal
     }
 
-    /// `ward3/2026/0001`: the source and the path below its folder, without the suffix.
+    /// `ward3/2026/0001`: the source and the path below its folder, as a rule without the suffix.
     private static func key(of job: FileJob) -> String {
-        let name = (job.file.name as NSString).deletingPathExtension
-        return "\(job.source.name)/\(job.settings.renames[name] ?? name)"
+        let title = job.file.title
+        return "\(job.source.name)/\(job.settings.renames[title] ?? title)"
+    }
+}
+
+extension Recording {
+    /// Whether samples are missing at its end, or at that of a segment, as they are while it is copied.
+    fileprivate var endsEarly: Bool {
+        findings.contains { finding in
+            switch finding {
+            case .truncated, .segmentUnread: true
+            default: false
+            }
+        }
     }
 }

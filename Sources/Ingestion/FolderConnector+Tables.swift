@@ -6,9 +6,7 @@ import Store
 
 extension FolderConnector {
     /// Stores what is new in a table.
-    func pullTable(_ job: FileJob, _ report: inout IngestReport) async throws {
-        let state = job.file.state
-        if job.isDone(state, &report) { return }
+    func pullTable(_ job: inout FileJob, _ report: inout IngestReport) async throws {
         var options = job.settings.csv
         options.skipBadRows = true
         options.refuseUnsorted = false
@@ -18,17 +16,18 @@ extension FolderConnector {
         var pieces = try Self.open(job, plan, pieceBytes)
         // A file that was only read loses nothing by a failing close.
         defer { try? pieces.close() }
-        var position = FilePosition(state)
+        var position = FilePosition(job.state)
         position.resume = -1
         var isWhole = true
         // The next piece is read while the database takes the one before it.
         var next = try Self.next(&pieces, plan, job, &position, &isWhole)
         while let table = next {
-            let reached = position
-            async let counts = Self.store(table, at: reached, job)
+            let (reached, current) = (position, job)
+            async let counts = Self.store(table, at: reached, current)
             // A fault in what follows does not undo what came before it.
-            let following = Result { try Self.next(&pieces, plan, job, &position, &isWhole) }
-            report.count(try await counts, table.report, of: job.file.name)
+            let following = Result { try Self.next(&pieces, plan, current, &position, &isWhole) }
+            report.count(try await counts, table.report, of: current.file.name)
+            try job.moved(to: reached)
             next = try following.get()
         }
         if !isWhole {
@@ -42,11 +41,8 @@ extension FolderConnector {
             report.filesUnchanged += 1
         }
         position.content = pieces.content
-        let final = position
-        try await job.pool.transaction { db in
-            try CursorStore.move(
-                source: job.source.id, part: job.file.path, to: final.json(), in: db)
-        }
+        let (final, current) = (position, job)
+        try await job.pool.transaction { db in try current.move(to: final, in: db) }
     }
 
     /// The bytes from which a table's plan is made.
@@ -54,8 +50,13 @@ extension FolderConnector {
         let handle = try FileHandle(forReadingFrom: URL(fileURLWithPath: file.path))
         // A file that was only read loses nothing by a failing close.
         defer { try? handle.close() }
-        return [UInt8](try handle.read(upToCount: min(file.state.size, 1 << 20)) ?? Data())
+        let head = [UInt8](
+            try handle.read(upToCount: min(file.state.size, headBytes)) ?? Data())
+        return try TableHead.whole(head, isAll: head.count < headBytes)
     }
+
+    /// From so many bytes it is found how a table is to be read.
+    private static let headBytes = 1 << 20
 
     /// The pieces of a table from where it was left, or from its first row where it has changed.
     private static func open(
@@ -81,7 +82,7 @@ extension FolderConnector {
     ) throws -> CSVTable? {
         guard var piece = try pieces.next() else { return nil }
         let tail = piece.bytes.count - piece.wholeCount
-        if tail > 0, !job.isAtRest(job.file.state, seconds: job.settings.restSeconds) {
+        if tail > 0, !job.isAtRest(seconds: job.settings.restSeconds) {
             piece.bytes.removeLast(tail)
             isWhole = false
         }
@@ -100,11 +101,12 @@ extension FolderConnector {
         return try await job.pool.transaction { db in
             let counts = try SeriesFiling.store(
                 pieces, rejected: table.report.badRows > 0 ? ["row": table.report.badRows] : [:],
+                repeated: AppendCounts(
+                    duplicate: table.report.duplicates, conflicting: table.report.conflicts),
                 from: job.source, in: db)
             // A file in another unit is refused whole: its cursor stays, and so does what it brought.
             if let refusal = counts.refusals.first { throw refusal }
-            try CursorStore.move(
-                source: job.source.id, part: job.file.path, to: position.json(), in: db)
+            try job.move(to: position, in: db)
             return counts
         }
     }
@@ -114,16 +116,23 @@ extension FolderConnector {
     ) throws(IngestError) -> [SeriesPiece] {
         var pieces: [SeriesPiece] = []
         for column in table.columns {
-            let key = try job.settings.seriesKey(
-                source: job.source.name, column: column.channel.name)
-            let present = zip(column.times, column.values).compactMap { time, value in
-                value.isNaN ? nil : Observation(at: time, value: value)
-            }
-            pieces.append(
-                SeriesPiece(
-                    key: key, unit: column.channel.unit, observations: present,
-                    missing: column.times.count - present.count))
+            let name = column.channel.name
+            let key = try SeriesKey.text(
+                source: job.source.name, name: job.settings.renames[name] ?? name)
+            pieces.append(SeriesPiece(column, key: key))
         }
         return pieces
+    }
+}
+
+extension SeriesPiece {
+    /// What a column of a table brings.
+    init(_ column: CSVTable.Column, key: String) {
+        let present = zip(column.times, column.values).compactMap { time, value in
+            value.isNaN ? nil : Observation(at: time, value: value)
+        }
+        self.init(
+            key: key, unit: column.channel.unit, observations: present,
+            missing: column.times.count - present.count)
     }
 }

@@ -11,7 +11,8 @@ package struct FolderSettings: SourceSettings, Equatable {
     package var csv: CSVOptions
     /// How long a file must have been left alone before it is read, in seconds.
     package var settleSeconds: Double
-    /// How long before a last line without a line end is taken for whole, in seconds.
+    /// How long before a last line without a line end is taken for whole, a recording that ends too
+    /// early for damaged, and samples for ones without a header, in seconds.
     package var restSeconds: Double
 
     package init(
@@ -37,14 +38,4 @@ package struct FolderSettings: SourceSettings, Equatable {
     }
 
     package var flaw: String? { nil }
-
-    /// The key of the series in a column: `plant.oil_temp`.
-    func seriesKey(source: String, column: String) throws(IngestError) -> String {
-        let key = "\(source).\(renames[column] ?? column)"
-        let isUsable =
-            key.unicodeScalars.count <= 400 && key.last?.isWhitespace == false
-            && !key.unicodeScalars.contains { $0.properties.generalCategory == .control }
-        guard isUsable else { throw .seriesKey(key) }
-        return key
-    }
 }

@@ -12,6 +12,16 @@ package struct RecordingFiling: Sendable {
     var sampleCount: Int { chunks.reduce(0) { $0 + $1.samples.count } }
     /// What users call it.
     var key: String { header.key }
+    /// When its last sample was taken; nil where nobody knows when it began.
+    var until: Timestamp? {
+        guard let start = header.startedAt else { return nil }
+        // A header may declare more samples than there is time for.
+        let ends = header.channels.compactMap { channel -> Timestamp? in
+            let seconds = Double(channel.sampleCount) / channel.rate.hertz
+            return seconds < 1e10 ? start + .seconds(seconds) : nil
+        }
+        return ends.max()
+    }
     /// What is wrong with the samples themselves, in words.
     package let damage: [String]
 

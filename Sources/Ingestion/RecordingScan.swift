@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Series
 import Signals
 
 /// A file that may hold a recording.
@@ -15,6 +16,8 @@ package struct RecordingFile: Hashable, Sendable {
 
     /// As it is opened; that of the header for WFDB.
     package let path: String
+    /// The path below the folder that was told; for a file that was told by path, its name.
+    package let name: String
     /// `ward3/2026/0001`: the folder that was told and the path below it, without the suffix; for a
     /// file that was told by path, its name without the suffix.
     package let key: String
@@ -33,9 +36,10 @@ package enum ScannedPath: Hashable, Sendable {
 /// Walks over files and folders of recordings in an order that depends on their names alone.
 ///
 /// Folders are read one at a time, so that a walk over a million files takes little memory. Links are
-/// followed; a folder that several names lead to is walked once, under the first. WFDB records are
-/// found by their headers, and the segments of a record are no recordings of their own; a signal file
-/// that no header names is handed out too, so that it is not passed over in silence.
+/// followed; a folder that several names lead to is walked once, under its own name where that is met,
+/// since links to folders come last. WFDB records are found by their headers, and the segments of a
+/// record are no recordings of their own; a signal file that no header names is handed out too, so that
+/// it is not passed over in silence.
 package struct RecordingScan: Sequence, Sendable {
     /// The deepest folder that is entered.
     package static let depthMaximum = 100
@@ -55,12 +59,16 @@ package struct RecordingScan: Sequence, Sendable {
         /// A folder to read, or an entry to hand out.
         private enum Pending {
             case told(String)
-            case folder(path: String, key: String, depth: Int)
+            /// `root` is the name of the folder that was told, `below` the path from there.
+            case folder(path: String, root: String, below: String, depth: Int)
             case entry(ScannedPath)
         }
 
         /// The next one last.
         private var pending: [Pending]
+        /// Links to folders, the next one first: a link that is made later moves no recording to
+        /// another key.
+        private var links: [Pending] = []
         private var walked: Set<FileIdentity> = []
 
         fileprivate init(_ paths: [String]) {
@@ -69,16 +77,17 @@ package struct RecordingScan: Sequence, Sendable {
 
         /// The next path that may hold a recording.
         package mutating func next() -> ScannedPath? {
-            while let first = pending.popLast() {
+            while true {
+                if pending.isEmpty { (pending, links) = (links.reversed(), []) }
+                guard let first = pending.popLast() else { return nil }
                 switch first {
                 case .entry(let entry): return entry
                 case .told(let path):
                     if let entry = look(at: path) { return entry }
-                case .folder(let path, let key, let depth):
-                    if let problem = enter(path, key: key, depth: depth) { return problem }
+                case .folder(let path, let root, let below, let depth):
+                    if let problem = enter(path, root, below, depth: depth) { return problem }
                 }
             }
-            return nil
         }
 
         /// A path that was told: its entry if it is a file, otherwise it is walked next.
@@ -88,13 +97,14 @@ package struct RecordingScan: Sequence, Sendable {
             }
             switch status.kind {
             case .folder:
-                pending.append(.folder(path: path, key: Self.name(ofFolder: path), depth: 0))
+                pending.append(
+                    .folder(path: path, root: Self.name(ofFolder: path), below: "", depth: 0))
                 return nil
             case .file:
                 let name = path.lastPathPart
                 return .recording(
                     RecordingFile(
-                        path: path, key: Self.withoutSuffix(name),
+                        path: path, name: name, key: Self.withoutSuffix(name),
                         kind: kind(ofTold: path),
                         bytes: status.bytes + SignalFiles.bytes(of: kind(ofTold: path), path)))
             case .other:
@@ -109,7 +119,9 @@ package struct RecordingScan: Sequence, Sendable {
         }
 
         /// Puts what is in a folder before everything else that is pending.
-        private mutating func enter(_ path: String, key: String, depth: Int) -> ScannedPath? {
+        private mutating func enter(
+            _ path: String, _ root: String, _ below: String, depth: Int
+        ) -> ScannedPath? {
             guard depth <= RecordingScan.depthMaximum else {
                 return .unusable(path: path, reason: "it lies too deep")
             }
@@ -123,7 +135,7 @@ package struct RecordingScan: Sequence, Sendable {
                 return .unusable(path: path, reason: "the folder cannot be read")
             }
             let base = path.hasSuffix("/") ? path : path + "/"
-            let below = key.isEmpty ? "" : key + "/"
+            let inside = below.isEmpty ? "" : below + "/"
             var found: [Pending] = []
             let segments = RecordingScan.segments(of: names, in: base)
             let kept = names.filter { !FileScan.isPassing($0) && !segments.contains($0) }
@@ -135,20 +147,28 @@ package struct RecordingScan: Sequence, Sendable {
             for name in kept.sorted() {
                 let kind = headless.contains(name) ? .headless : Self.kind(of: name)
                 guard let status = FileStatus(base + name) else {
-                    // A link that leads nowhere matters only where it stands for a recording.
-                    guard kind != nil else { continue }
+                    // A link that leads nowhere matters only where it stands for a recording, and
+                    // a file that has gone meanwhile not at all.
+                    guard kind != nil, FileStatus.isListed(base + name) else { continue }
                     let reason = FileStatus.reason(base + name)
                     found.append(.entry(.unusable(path: base + name, reason: reason)))
                     continue
                 }
                 if status.kind == .folder {
-                    found.append(.folder(path: base + name, key: below + name, depth: depth + 1))
+                    let folder = Pending.folder(
+                        path: base + name, root: root, below: inside + name, depth: depth + 1)
+                    if FileStatus.isLink(base + name) {
+                        links.append(folder)
+                    } else {
+                        found.append(folder)
+                    }
                 } else if let kind, status.kind == .file {
                     // Where `a.edf` stands beside `a.hea`, both keep their suffixes.
                     let stem = Self.withoutSuffix(name)
                     let isAlone = kind != .headless && stems[stem] == 1
+                    let key = (root.isEmpty ? "" : root + "/") + inside + (isAlone ? stem : name)
                     let file = RecordingFile(
-                        path: base + name, key: below + (isAlone ? stem : name), kind: kind,
+                        path: base + name, name: inside + name, key: key, kind: kind,
                         bytes: status.bytes + SignalFiles.bytes(of: kind, base + name))
                     found.append(.entry(.recording(file)))
                 }
@@ -243,6 +263,8 @@ struct FileStatus: Sendable {
 
     let kind: Kind
     let bytes: Int
+    /// When it was written last.
+    let modified: Timestamp
     let identity: FileIdentity
 
     /// Nil where nothing can be said; `reason` then tells why.
@@ -255,7 +277,32 @@ struct FileStatus: Sendable {
         default: kind = .other
         }
         bytes = Int(status.st_size)
+        modified = Self.instant(
+            seconds: status.st_mtim.tv_sec, nanoseconds: status.st_mtim.tv_nsec)
         identity = FileIdentity(device: UInt64(status.st_dev), number: UInt64(status.st_ino))
+    }
+
+    /// The most seconds before and after 1970 that are told apart, sixty thousand years: a file
+    /// system takes any 64 bits, which no count of microseconds has room for.
+    static let secondsMaximum = 2_000_000_000_000
+
+    /// An instant as the file system has it, to the nearest microsecond.
+    static func instant(seconds: Int, nanoseconds: Int) -> Timestamp {
+        let seconds = min(max(seconds, -secondsMaximum), secondsMaximum)
+        return Timestamp(microseconds: Int64(seconds * 1_000_000 + (nanoseconds + 500) / 1000))
+    }
+
+    /// Whether the name is there, wherever it leads.
+    static func isListed(_ path: String) -> Bool {
+        var status = stat()
+        return unsafe lstat(path, &status) == 0
+    }
+
+    /// Whether the name itself is a link.
+    static func isLink(_ path: String) -> Bool {
+        var status = stat()
+        guard unsafe lstat(path, &status) == 0 else { return false }
+        return status.st_mode & S_IFMT == S_IFLNK
     }
 
     /// Why nothing can be said of `path`.

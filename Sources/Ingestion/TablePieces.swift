@@ -18,11 +18,14 @@ struct TablePieces {
         let prefix: String
     }
 
-    /// The most bytes that are read at a time; a record must fit.
-    static let bytesMaximum = 8 << 20
+    /// The most bytes that are read at a time, unless told.
+    static let pieceBytes = 8 << 20
 
     private let handle: FileHandle
     private let pieceBytes: Int
+    /// The bytes, with its line end, up to which every record is accepted; no more than one piece and
+    /// such a record are in memory.
+    private var recordBytes: Int { pieceBytes * 2 }
     /// Bytes that are not read yet.
     private var left: Int
     /// What was read behind the last whole record.
@@ -31,8 +34,8 @@ struct TablePieces {
     private var line = 1
     private var hash = SHA256()
 
-    /// Opens the first `size` bytes of the file at `path`.
-    init(path: String, size: Int, pieceBytes: Int = Self.bytesMaximum) throws {
+    /// Opens the first `size` bytes of the file at `path`, to read `pieceBytes` at a time.
+    init(path: String, size: Int, pieceBytes: Int) throws {
         handle = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
         left = size
         self.pieceBytes = pieceBytes
@@ -75,8 +78,8 @@ struct TablePieces {
             let cut = Self.end(ofWholeRecords: rest)
             if left == 0 { return take(cut: cut, count: rest.count) }
             if cut > 0 { return take(cut: cut, count: cut) }
-            guard rest.count < pieceBytes * 2 else {
-                throw IngestError.lineTooLong(line: line, accepted: pieceBytes)
+            guard rest.count < recordBytes else {
+                throw IngestError.lineTooLong(line: line, accepted: recordBytes)
             }
         }
     }

@@ -84,6 +84,74 @@ private let header = "r 1 4 120 10:00:00 01/02/2020\nr.dat 16 2(10)/mV 16 0 0 71
         }
     }
 
+    @Test func `a record that is still copied waits, and is stored whole or once it rests`()
+        async throws
+    {
+        try await withSourceFolder { folder in
+            // The header came first, long ago; the copy of the samples has just begun.
+            try folder.write("r.hea", header, ageSeconds: 30)
+            let alone = try await folder.pull()
+            #expect(alone.filesWaiting == 1 && alone.rejected == 0)
+            try folder.write("r.hea", header)
+            try folder.write("r.dat", samples(50), ageSeconds: 30)
+            let half = try await folder.pull()
+            #expect(half.filesWaiting == 1 && half.recordings == 0 && half.rejected == 0)
+            try folder.write("r.dat", samples(), ageSeconds: 10)
+            let whole = try await folder.pull()
+            #expect(whole.recordings == 1 && whole.findings == [] && whole.rejected == 0)
+            try folder.write("s.hea", header.replacing("r.dat", with: "s.dat"))
+            try folder.write("s.dat", samples(50), ageSeconds: 61)
+            #expect(try await folder.pull().findings.count == 1)
+        }
+    }
+
+    @Test func `asked for by hand, a truncated record is stored at once`() async throws {
+        try await withSourceFolder { folder in
+            var folder = folder
+            folder.settings.settleSeconds = 0
+            folder.settings.restSeconds = 0
+            try folder.write("r.hea", header, ageSeconds: 1)
+            try folder.write("r.dat", samples(50), ageSeconds: 1)
+            let report = try await folder.pull()
+            #expect(report.recordings == 1 && report.findings.count == 1)
+        }
+    }
+
+    @Test func `samples that no header names are told and counted once, any others passed over`()
+        async throws
+    {
+        try await withSourceFolder { folder in
+            try folder.write("r.hea", header.replacing("r.dat", with: "elsewhere.dat"))
+            try folder.write("elsewhere.dat", samples())
+            try folder.write("lone.dat", samples(), ageSeconds: 30)
+            let young = try await folder.pull()
+            // Its header may still come.
+            #expect(young.filesWaiting == 1 && young.rejected == 0 && young.recordings == 1)
+            try folder.write("lone.dat", samples())
+            for _ in 0..<2 {
+                let report = try await folder.pull()
+                #expect(report.rejections.map(\.file) == ["lone.dat"])
+            }
+            let counted = try await folder.pool.run(
+                "SELECT count FROM systole.source_rejections WHERE reason = 'file'"
+            ).only()
+            #expect(try counted.int64("count") == 1)
+        }
+    }
+
+    @Test func `two recordings of one name keep their suffixes`() async throws {
+        try await withSourceFolder { folder in
+            try folder.write("r.hea", header)
+            try folder.write("r.dat", samples())
+            try folder.write("r.edf", "nothing of the kind")
+            let report = try await folder.pull()
+            #expect(report.recordings == 1 && report.rejections.map(\.file) == ["r.edf"])
+            let keys = try await folder.pool.run("SELECT key FROM systole.recording").allTexts(
+                "key")
+            #expect(keys == ["plant/r.hea"])
+        }
+    }
+
     @Test func `other samples under the same name are refused unless the source is revisable`()
         async throws
     {

@@ -90,6 +90,39 @@ private final class ScanFolder {
             ])
     }
 
+    @Test func `a folder goes by its own name, also where a link to it comes before`() throws {
+        let folder = try ScanFolder()
+        try folder.write("b/1.hea")
+        try folder.write("b/2.csv", "time,a\n2020-01-01,1\n")
+        try folder.link("a", to: "b")
+        try folder.link("b/up", to: "..")
+        try folder.link("c.csv", to: "b/2.csv")
+        try folder.link("gone.edf", to: "nowhere.edf")
+        #expect(
+            folder.walk() == [
+                "ward3/b/1 wfdb", "ward3/b/2 csv", "ward3/c csv",
+                "gone.edf: the link leads nowhere",
+            ])
+        let scan = try FileScan([folder.url.path])
+        #expect(scan.files.map(\.name) == ["b/1.hea", "b/2.csv", "c.csv"])
+        #expect(scan.unusable.map(\.reason) == ["the link leads nowhere"])
+        // Of what it leads to, not of the link itself.
+        #expect(scan.files[2].state == scan.files[1].state && scan.files[1].state.size == 20)
+    }
+
+    @Test func `a source has every path once, and no table takes a recording's name`() throws {
+        let folder = try ScanFolder()
+        for name in ["1.hea", "1.edf", "1.csv", "2.edf", "2.csv", "a/1.bdf"] {
+            try folder.write(name)
+        }
+        let base = folder.url.path
+        let files = try FileScan([base, "\(base)/1.csv", "\(base)/a", base]).files
+        #expect(
+            files.map(\.name) == ["1.csv", "1.edf", "1.hea", "2.csv", "2.edf", "a/1.bdf"])
+        #expect(
+            files.filter(\.kind.isRecording).map(\.title) == ["1.edf", "1.hea", "2", "a/1"])
+    }
+
     @Test func `what is told by path is never left out in silence`() throws {
         let folder = try ScanFolder()
         try folder.write("1.txt")
@@ -127,5 +160,21 @@ private final class ScanFolder {
         #expect(try digest() != first)
         try folder.write("1.dat", String(repeating: "a", count: 1001))
         #expect(try digest() == nil)
+    }
+
+    @Test func `an instant that no timestamp can hold is the last one that is told apart`() {
+        let last = FileStatus.secondsMaximum
+        #expect(
+            FileStatus.instant(seconds: 1_700_000_000, nanoseconds: 123_456_789)
+                == Timestamp(microseconds: 1_700_000_000_123_457))
+        #expect(
+            FileStatus.instant(seconds: 99_999_999_999_999, nanoseconds: 0)
+                == FileStatus.instant(seconds: last, nanoseconds: 0))
+        #expect(
+            FileStatus.instant(seconds: .min, nanoseconds: 999_999_999)
+                == FileStatus.instant(seconds: -last, nanoseconds: 999_999_999))
+        // How long ago it was can be told too.
+        #expect(
+            SourceFolder.now - FileStatus.instant(seconds: .min, nanoseconds: 0) > .seconds(last))
     }
 }
