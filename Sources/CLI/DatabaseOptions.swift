@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Postgres
+import Store
 
 /// Where a command finds its database, and how it opens it.
 struct DatabaseOptions: ParsableArguments {
@@ -87,18 +88,43 @@ enum Database {
     }
 
     /// Refuses to work on a schema that this executable was not built for.
+    ///
+    /// Where the files of the migrations are not at hand, the number of the newest one decides: only
+    /// `migrate` and `up` cannot do without the files.
     static func requireSchema(
         of configuration: Configuration, on server: ConnectionConfiguration
     ) async throws {
-        let migrator = try migrator(configuration)
+        let migrator: Migrator?
+        do {
+            migrator = try Self.migrator(configuration)
+        } catch is NoMigrations {
+            migrator = nil
+        }
         let connection = try await Connection.open(server)
         do {
-            try await migrator.requireCurrent(connection)
+            if let migrator {
+                try await migrator.requireCurrent(connection)
+            } else {
+                try await requireVersion(connection)
+            }
         } catch {
             await connection.close()
             throw error
         }
         await connection.close()
+    }
+
+    /// Throws `StoreError.schemaDiffers` unless the newest migration is the one that we need.
+    private static func requireVersion(_ connection: Connection) async throws {
+        try await connection.withSession { db in
+            let isThere = try db.run(
+                "SELECT to_regclass('systole.schema_migration') IS NOT NULL AS there"
+            ).only().bool("there")
+            guard isThere else {
+                throw StoreError.schemaDiffers(found: 0, needed: Schema.versionNeeded)
+            }
+            try Schema.require(in: db)
+        }
     }
 
     /// No database is configured, and no private one runs.

@@ -7,7 +7,8 @@ import Store
 
 /// Which files a source reads, and how; shared by `ingest` and `source add`.
 struct SourceOptions: ParsableArguments {
-    @Argument(help: "CSV, WFDB (.hea) or EDF files, or folders of them.") var paths: [String]
+    @Argument(help: "CSV, WFDB (.hea) or EDF files, or folders of them; or one URL.")
+    var paths: [String]
     @Option(help: "What the source is called: its series are NAME.COLUMN.") var name: String?
     @Option(help: "A column's name in the database, as COLUMN=NAME; may be given several times.")
     var rename: [String] = []
@@ -16,6 +17,7 @@ struct SourceOptions: ParsableArguments {
     @OptionGroup var table: TableOptions
 
     func validate() throws {
+        try SourceAddress.check(paths)
         _ = try settings()
     }
 
@@ -56,6 +58,13 @@ struct IngestCommand: AsyncParsableCommand {
     @Flag(help: "Print JSON.") var json = false
     @OptionGroup var database: DatabaseOptions
 
+    func validate() throws {
+        if MQTTSourceOptions.isBroker(source.paths[0]) {
+            throw ValidationError(
+                "a broker is listened to, not read once; `systole source add` registers it")
+        }
+    }
+
     func run() async throws {
         if source.paths.contains(where: WebSourceOptions.isURL) { return try await pullFromWeb() }
         var settings = try source.settings()
@@ -84,7 +93,7 @@ struct IngestCommand: AsyncParsableCommand {
         guard let name = source.name else {
             throw ValidationError("a source on the web needs a --name")
         }
-        let connectors = WebConnectors(client: try database.resolved().feedClient()).byKind
+        let connectors = Connectors(client: try database.resolved().feedClient()).byKind
         try await database.withPool { pool in
             let line = ProgressLine()
             let stored = try await pool.transaction { [source] db in
@@ -100,7 +109,6 @@ struct IngestCommand: AsyncParsableCommand {
             ) { line.show($0.summary) }
             line.end()
             try show(report)
-            if let trouble = report.trouble { Terminal.complain("trouble: \(trouble)") }
         }
     }
 
@@ -118,6 +126,7 @@ struct IngestCommand: AsyncParsableCommand {
                 isNamed ? rejection.reason : "\(rejection.file): \(rejection.reason)"
             Terminal.complain("rejected: \(sentence)")
         }
+        if let trouble = report.trouble { Terminal.complain("trouble: \(trouble)") }
         // Nothing but bad files is a failure; some bad files among good ones are not.
         if report.rejected > 0 && report.rejected == report.files { throw ExitCode.failure }
         if report.files + report.filesWaiting == 0 { throw NoFiles(paths: source.paths) }

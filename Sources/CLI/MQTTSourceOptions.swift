@@ -22,7 +22,7 @@ struct MQTTSourceOptions: ParsableArguments {
 
     /// Whether a path is the address of a broker.
     static func isBroker(_ path: String) -> Bool {
-        ["mqtt://", "mqtts://"].contains { path.lowercased().hasPrefix($0) }
+        SourceAddress.scheme(of: path).map { SourceAddress.brokers.contains($0) } ?? false
     }
 
     /// How long after the end of one pull, which lasts for minutes, the next begins at the latest.
@@ -38,10 +38,8 @@ struct MQTTSourceOptions: ParsableArguments {
         settings.clientID = clientID
         settings.username = user
         settings.passwordFile = passwordFile
-        do {
-            try settings.check()
-        } catch {
-            throw ValidationError("\(error)")
+        if let flaw = settings.flaw {
+            throw ValidationError(IngestError.settingsFlaw(flaw).description)
         }
         return settings
     }

@@ -12,6 +12,7 @@ struct SimulateCommand: AsyncParsableCommand {
             Example:
               systole simulate plant --hours 8760 --seed 7 > plant.csv
               systole simulate ecg --seconds 60 > ecg.csv
+              systole source add mqtt://localhost --name ward --topic 'ward/+=waveform:ward/{2}'
               systole simulate ecg --mqtt mqtt://localhost --topic ward/7 --seconds 3600
             """,
         subcommands: [Plant.self, Electrocardiogram.self])
@@ -24,12 +25,17 @@ struct SimulateCommand: AsyncParsableCommand {
                 "A transformer whose oil warms with load and weather; with faults, a pump too.",
             discussion: """
                 The series have a yearly and a daily season, weekly load, a slow drift and noise that
-                remembers itself; the same seed gives the same bytes.
+                remembers itself; the same seed and the same start give the same bytes.
+
+                To a broker it is sent as it happens: at --speed 3600 an hour a second, beginning so
+                long ago that the last hour is sent as it ends. What is ahead of the clock, as a
+                --start of yours may be, is put aside by sources until its time has come.
 
                 Example:
                   systole simulate plant --hours 8760 --seed 7 > plant.csv
-                  systole simulate plant --faults 12 --format ndjson
-                  systole simulate plant --mqtt mqtt://localhost --topic plant/one --speed 3600
+                  systole simulate plant --faults 12 --format ndjson --start 2026-01-01
+                  systole source add mqtt://localhost --name plant --topic 'plant/+=json:plant.{2}'
+                  systole simulate plant --mqtt mqtt://localhost --topic plant/one --hours 720 --speed 3600
                 """)
 
         @Option(help: "Hourly rows to write, from 48 to 1000000.")
@@ -54,20 +60,20 @@ struct SimulateCommand: AsyncParsableCommand {
 
         func run() async throws {
             var plant = PlantModel(seed: seed, faultsPerYear: faults ?? 0)
-            var outlet = try await sink.open(defaultTopic: "plant")
+            var outlet = try await sink.open(
+                defaultTopic: "plant", span: .seconds(3600 * (hours - 1)), step: .seconds(3600))
             if sink.format == .csv, !outlet.isLive {
                 try await outlet.write(
                     "date,load,OT"
                         + (faults == nil ? "" : ",weather,flow,pressure,vibration,fault"),
                     at: 0)
             }
-            let start = outlet.isLive ? outlet.startedAt : PlantModel.start
+            let grid = TimeGrid(
+                start: outlet.start, rate: SamplingRate(1, per: 3600), count: hours)
             for hour in 0..<hours {
                 let sample = plant.next()
-                // A live plant goes on from now, an hour a second at the speed of 3600.
-                let at = TimeGrid(start: start, rate: SamplingRate(1, per: 3600), count: hours)
-                    .instant(at: hour)
-                try await outlet.write(line(sample, at), at: Double(hour) * 3600)
+                try await outlet.write(
+                    line(sample, grid.instant(at: hour)), at: Double(hour) * 3600)
             }
             try await outlet.close()
         }
@@ -98,10 +104,13 @@ struct SimulateCommand: AsyncParsableCommand {
             commandName: "ecg", abstract: "A twelve-lead electrocardiogram of a made-up heart.",
             discussion: """
                 The heart's rate varies as in people, the recorder adds drift, hum and noise, and
-                electrodes may come off. Research only: it is nobody's heart.
+                electrodes may come off. Research only: it is nobody's heart. The same seed and the
+                same start give the same bytes.
 
                 Example:
                   systole simulate ecg --seconds 60 --heart-rate 72 > ecg.csv
+                  systole simulate ecg --seconds 60 --start 2026-01-01T12:00:00Z --format ndjson
+                  systole source add mqtt://localhost --name ward --topic 'ward/+=waveform:ward/{2}'
                   systole simulate ecg --mqtt mqtt://localhost --topic ward/7 --seconds 3600
                 """)
 
@@ -144,7 +153,8 @@ struct SimulateCommand: AsyncParsableCommand {
             options.mains *= noise
             options.muscle *= noise
             var model = ECGModel(options)
-            var outlet = try await sink.open(defaultTopic: "ecg")
+            var outlet = try await sink.open(
+                defaultTopic: "ecg", span: .seconds(seconds), step: .milliseconds(1))
             if sink.isJSON {
                 try await sendPieces(&model, &outlet)
             } else {
@@ -160,7 +170,7 @@ struct SimulateCommand: AsyncParsableCommand {
                 "time," + ECGModel.leads.map { "\($0) [mV]" }.joined(separator: ","), at: 0)
             var sample = [Float](repeating: 0, count: ECGModel.leads.count)
             let grid = TimeGrid(
-                start: PlantModel.start, rate: SamplingRate(Int64(rate)), count: seconds * rate)
+                start: outlet.start, rate: SamplingRate(Int64(rate)), count: seconds * rate)
             for index in 0..<seconds * rate {
                 model.next(into: &sample)
                 let numbers = sample.map {
@@ -177,8 +187,7 @@ struct SimulateCommand: AsyncParsableCommand {
             _ model: inout ECGModel, _ outlet: inout SimulationOutlet
         ) async throws {
             var sample = [Float](repeating: 0, count: ECGModel.leads.count)
-            let start = outlet.isLive ? outlet.startedAt : PlantModel.start
-            let grid = TimeGrid(start: start, rate: SamplingRate(Int64(rate)), count: 0)
+            let grid = TimeGrid(start: outlet.start, rate: SamplingRate(Int64(rate)), count: 0)
             let names = ECGModel.leads.map { "\"\($0)\"" }.joined(separator: ",")
             var first = 0
             while first < seconds * rate {

@@ -10,41 +10,58 @@ extension SourceCommand {
     struct Test: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "test",
-            abstract: "Pulls once from a URL or a registered source, and stores nothing.",
+            abstract: "Looks at a URL, a broker, files or a registered source, and stores nothing.",
             discussion: """
-                Prints what would be stored. With a URL it takes the options of `source add`.
+                Prints what would be stored. It takes the options of `source add`; a broker is listened to
+                for five seconds, and of a table the beginning is read.
                 Example:
                   systole source test https://example.org/now.txt --format line-protocol
+                  systole source test mqtt://broker --topic 'plant/+=number:plant.{2}'
                   systole source test plant
                 """)
 
         @OptionGroup var source: SourceOptions
         @OptionGroup var web: WebSourceOptions
+        @OptionGroup var mqtt: MQTTSourceOptions
         @OptionGroup var database: DatabaseOptions
-        @Flag(help: "Print JSON.") var json = false
+        @Flag(help: "Print JSON: always one array, with an object for each query, else with one.")
+        var json = false
 
         func run() async throws {
-            let connectors = WebConnectors(client: try database.resolved().feedClient())
+            let connectors = Connectors(client: try database.resolved().feedClient())
             let now = Timestamp(unixSeconds: Date().timeIntervalSince1970)
-            let found: (name: String, kind: String, settings: String)
-            if let url = source.paths.first, WebSourceOptions.isURL(url) {
-                let (kind, settings) = try web.settings(source)
-                found = (source.name ?? "source", kind, settings)
-            } else {
-                found = try await registered()
-            }
+            let found: Told
+            if let told = try described() { found = told } else { found = try await registered() }
             let previews = try await connectors.preview(
                 name: found.name, kind: found.kind, settings: found.settings, now: now)
             guard let previews else {
                 throw ValidationError(
-                    "source \(found.name) is of kind \(found.kind), which is not pulled over HTTP")
+                    "source \(found.name) is of kind \(found.kind), which no connector reads")
             }
-            for preview in previews {
-                if json { try Terminal.json(PreviewLine(preview)) } else { Self.show(preview) }
-            }
+            if json { return try Terminal.json(previews.map { PreviewLine($0) }) }
+            for preview in previews { Self.show(preview) }
         }
 
-        private func registered() async throws -> (name: String, kind: String, settings: String) {
+        /// A source, its settings as JSON.
+        private typealias Told = (name: String, kind: String, settings: String)
+
+        /// The source that the options tell; nil where they name one that is registered.
+        private func described() throws -> Told? {
+            let (path, name) = (source.paths[0], source.name ?? "source")
+            if MQTTSourceOptions.isBroker(path) {
+                return (name, MQTTConnector.kind, try mqtt.settings(url: path).json())
+            }
+            if WebSourceOptions.isURL(path) {
+                let (kind, settings) = try web.settings(source)
+                return (name, kind, settings)
+            }
+            guard path.contains("/") || FileManager.default.fileExists(atPath: path) else {
+                return nil
+            }
+            return (name, FolderConnector.kind, try source.settings().json())
+        }
+
+        private func registered() async throws -> Told {
             let name = source.paths[0]
             let found = try await database.withPool { pool in
                 try await pool.transaction { db in try SourceStore.find(name: name, in: db) }

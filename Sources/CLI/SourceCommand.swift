@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Ingestion
 import Postgres
 import Store
@@ -28,7 +29,8 @@ struct SourceCommand: AsyncParsableCommand {
             commandName: "add", abstract: "Registers a source.",
             discussion: """
                 A URL is pulled over HTTPS; secrets are named by env:NAME or file:/path, and looked
-                up by the workers. `systole source test` tries one without storing anything.
+                up by the workers. A broker (mqtt:// or mqtts://) is listened to. A path may be one
+                that is there only later. `systole source test` tries one without storing anything.
                 Example:
                   systole source add https://example.org/t.csv --name plant --format csv
                   systole source add https://example.org/api --name api --format json \
@@ -53,7 +55,10 @@ struct SourceCommand: AsyncParsableCommand {
                     throw ValidationError("one broker is one source, and has a --name")
                 }
                 _ = try mqtt.settings(url: source.paths[0])
+            } else {
+                _ = try described()
             }
+            try SourceAddress.check(name: source.sourceName)
             guard (1...86_400).contains(every) else {
                 throw ValidationError("--every \(every) is outside 1 to 86400")
             }
@@ -79,6 +84,15 @@ struct SourceCommand: AsyncParsableCommand {
                         every: .seconds(every), isRevisable: isRevisable, in: db)
                 }
                 print("source \(added.name) is pulled every \(every) s")
+            }
+            if kind == FolderConnector.kind { try noteAbsent() }
+        }
+
+        /// Says which paths lead to nothing now: they may be typing errors, or come later.
+        private func noteAbsent() throws {
+            for path in try source.settings().paths
+            where !FileManager.default.fileExists(atPath: path) {
+                Terminal.complain("note: nothing is at \(path) now; it is pulled once it is there")
             }
         }
 
@@ -127,7 +141,7 @@ struct SourceCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await database.withPool { pool in
-                try await QueryReport.show(
+                try await QueryReport.fields(
                     """
                     SELECT v.*, f.settings, coalesce(f.rejected, '{}') AS rejected_by
                     FROM systole.sources v
@@ -136,7 +150,7 @@ struct SourceCommand: AsyncParsableCommand {
                         LEFT JOIN systole.source_figures g USING (source_id)
                         WHERE s.source_id = v.source_id) f
                     WHERE v.source_id = systole.source_id_of(\(name))
-                    """, on: pool, json: json, nothing: "")
+                    """, on: pool, json: json)
             }
         }
     }
@@ -169,12 +183,39 @@ struct SourceCommand: AsyncParsableCommand {
                     print("\(count) part\(count == 1 ? "" : "s") of \(name) are read again")
                     return
                 }
+                if let part { try await requirePart(part, on: pool) }
                 try await QueryReport.show(
                     """
                     SELECT c.part, c.moved_at, c.position FROM systole.source_cursors c
                     WHERE c.name = \(name) AND systole.source_id_of(\(name)) IS NOT NULL
                         AND c.part = coalesce(\(part)::text, c.part) ORDER BY c.part
                     """, on: pool, json: json, nothing: "nothing of \(name) is stored yet")
+            }
+        }
+
+        private func requirePart(_ part: String, on pool: Pool) async throws {
+            let parts = try await pool.run(
+                """
+                SELECT c.part FROM systole.source_cursors c
+                WHERE c.name = \(name) AND systole.source_id_of(\(name)) IS NOT NULL
+                ORDER BY c.part = \(part) DESC, c.part LIMIT 4
+                """
+            ).allTexts("part")
+            guard parts.first != part else { return }
+            throw UnknownPart(source: name, part: part, known: Array(parts.prefix(3)))
+        }
+
+        /// A part that the source does not have.
+        private struct UnknownPart: Error, CustomStringConvertible {
+            let source: String
+            let part: String
+            let known: [String]
+
+            var description: String {
+                "source \(source) has no part \(part); "
+                    + (known.isEmpty
+                        ? "nothing of it is stored yet"
+                        : "there is, for instance, \(known.joined(separator: ", "))")
             }
         }
     }

@@ -17,7 +17,10 @@ struct TableOptions: ParsableArguments {
     @Flag(help: "Numbers are written 3,5.")
     var decimalComma = false
 
-    @Option(help: "A text or number that means a missing value; may be given several times.")
+    // Sentinels are often negative; otherwise `-999` would be taken for an option.
+    @Option(
+        parsing: .unconditionalSingleValue,
+        help: "A text or number that means a missing value, as -999; may be given several times.")
     var missing: [String] = []
 
     @Option(help: "The column that names the series, in a table of one value a row.")
@@ -29,7 +32,7 @@ struct TableOptions: ParsableArguments {
     @Option(help: "A unit, as COLUMN=UNIT; may be given several times.")
     var unit: [String] = []
 
-    @Flag(help: "Leave out rows that cannot be read, and count them.")
+    @Flag(help: "Leave out rows that cannot be read, and count them; sources always do.")
     var skipBadRows = false
 
     func validate() throws {

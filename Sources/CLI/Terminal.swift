@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Synchronization
 
 /// What commands say to people: tables on standard output, progress and complaints on standard
@@ -12,6 +13,33 @@ enum Terminal {
     /// Hands on what was printed, so that a reader behind a pipe sees it now.
     static func flush() {
         fflush(nil)
+    }
+
+    /// Writes to standard output at once, and fails where that fails, which `print` does not.
+    ///
+    /// - Parameter bytes: Written whole, behind what was printed and handed on before.
+    /// - Throws: `OutputFailure`.
+    static func write(all bytes: [UInt8]) throws {
+        var written = 0
+        while written < bytes.count {
+            let count = unsafe bytes[written...].withUnsafeBytes { rest in
+                unsafe Glibc.write(1, rest.baseAddress, rest.count)
+            }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { throw OutputFailure(code: errno) }
+            written += count
+        }
+    }
+
+    /// Standard output takes no more.
+    struct OutputFailure: Error, CustomStringConvertible {
+        /// As the system numbers its errors.
+        let code: Int32
+
+        var description: String {
+            let reason = unsafe String(cString: strerror(code))
+            return "standard output cannot be written: \(reason)"
+        }
     }
 
     /// Prints rows under a header, columns padded to their widest cell; numbers to the right.

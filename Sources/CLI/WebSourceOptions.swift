@@ -51,7 +51,7 @@ struct WebSourceOptions: ParsableArguments {
 
     /// Whether a path is one for these options.
     static func isURL(_ path: String) -> Bool {
-        path.hasPrefix("https://") || path.hasPrefix("http://")
+        SourceAddress.scheme(of: path).map { SourceAddress.web.contains($0) } ?? false
     }
 
     /// The kind and the settings of a source.
@@ -65,30 +65,31 @@ struct WebSourceOptions: ParsableArguments {
         }
         let access = try access(url)
         let kind = kind ?? (query.isEmpty ? HTTPConnector.kind : PrometheusConnector.kind)
-        let json: String
         switch kind {
-        case HTTPConnector.kind: json = try http(access, source).json()
-        case PrometheusConnector.kind: json = try prometheus(access).json()
+        case HTTPConnector.kind: return (kind, try checked(http(access, source)))
+        case PrometheusConnector.kind: return (kind, try checked(prometheus(access)))
         case FHIRConnector.kind:
             var settings = FHIRSettings(access: access)
             settings.startAt = try startAt()
             settings.overlapSeconds = overlap ?? settings.overlapSeconds
             settings.renames = try renames(source)
-            json = try settings.json()
+            return (kind, try checked(settings))
         case RecordListConnector.kind:
             var settings = RecordListSettings(access: access)
             settings.renames = try renames(source)
-            json = try settings.json()
+            return (kind, try checked(settings))
         default:
             throw ValidationError(
                 "--kind \(kind): accepted are http, wfdb-http, prometheus and fhir")
         }
-        do {
-            try WebConnectors.check(settings: json, kind: kind)
-        } catch {
-            throw ValidationError(error.description)
+    }
+
+    /// Settings as JSON, if they can be used.
+    private func checked(_ settings: some SourceSettings) throws -> String {
+        if let flaw = settings.flaw {
+            throw ValidationError(IngestError.settingsFlaw(flaw).description)
         }
-        return (kind, json)
+        return try settings.json()
     }
 
     private func http(_ access: WebAccess, _ source: SourceOptions) throws -> HTTPSettings {
@@ -147,6 +148,7 @@ struct WebSourceOptions: ParsableArguments {
     }
 
     private func access(_ url: String) throws -> WebAccess {
+        try SourceAddress.check(web: url, allowPrivate: allowPrivate)
         var access = WebAccess(url: url)
         access.allowPrivate = allowPrivate
         access.bearer = try bearer.map { try secret($0, "--bearer") }

@@ -174,11 +174,9 @@ struct WorkerProcess {
         let now: @Sendable () -> Timestamp = {
             Timestamp(unixSeconds: Date().timeIntervalSince1970)
         }
-        var connectors = WebConnectors(client: configuration.feedClient()).byKind
-        connectors[FolderConnector.kind] = FolderConnector()
-        connectors[MQTTConnector.kind] = MQTTConnector()
+        let connectors = Connectors(client: configuration.feedClient())
         return IngestSource(
-            kind: kind, pool: pool, connectors: connectors, now: now, logger: logger)
+            kind: kind, pool: pool, connectors: connectors.byKind, now: now, logger: logger)
     }
 
     private func deliverer(_ pool: Pool, _ logger: Logger) throws -> Deliverer {

@@ -25,18 +25,21 @@ enum Executable {
     ///   - arguments: The command line without the name.
     ///   - folder: The working directory.
     ///   - environment: Added to a minimal environment; nothing of the test's own is inherited.
+    ///   - path: Another executable than the built one.
     /// - Returns: What it printed, and its exit status.
     /// - Throws: What `Process` throws where the executable cannot be started.
     static func run(
-        _ arguments: [String], in folder: URL, environment: [String: String] = [:]
+        _ arguments: [String], in folder: URL, environment: [String: String] = [:],
+        path: String = Executable.path
     ) throws -> Outcome {
-        let process = try start(arguments, in: folder, environment: environment)
+        let process = try start(arguments, in: folder, environment: environment, path: path)
         return process.outcome()
     }
 
     /// Starts, and leaves it running.
     static func start(
-        _ arguments: [String], in folder: URL, environment: [String: String] = [:]
+        _ arguments: [String], in folder: URL, environment: [String: String] = [:],
+        path: String = Executable.path
     ) throws -> Running {
         let process = Process()
         process.executableURL = URL(filePath: path)
