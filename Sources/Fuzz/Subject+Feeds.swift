@@ -1,3 +1,4 @@
+import Ingestion
 import Series
 import Signals
 
@@ -5,6 +6,7 @@ extension Subject {
     /// What comes over the network.
     static let feeds = [
         lineProtocol, metrics, jsonFeed, ndjsonFeed, jsonPath, prometheus, fhir, waveformPiece,
+        mqttPayload,
     ]
 
     private static let at = Timestamp(microseconds: 1_700_000_000_000_000)
@@ -81,6 +83,17 @@ extension Subject {
         parse: { bytes in
             guard let piece = try? WaveformPieceReader.read(bytes) else { return false }
             precondition(piece.words.count % piece.channels.count == 0)
+            return true
+        })
+
+    private static let mqttPayload = Subject(
+        name: "mqtt-payload", corpus: { FeedCorpus.payloads.map { Array($0.utf8) } },
+        parse: { bytes in
+            let route = FeedCorpus.routes[bytes.count % FeedCorpus.routes.count]
+            let payload = try? TopicPayload(
+                bytes, topic: "plant/7/pump", route: route, receivedAt: at)
+            guard let payload else { return false }
+            precondition(payload.values.allSatisfy { $0.value?.isFinite != false }, "infinite")
             return true
         })
 
@@ -184,6 +197,23 @@ enum FeedCorpus {
             #"{"channels": ["I", "V1"], "recording": "b", "rate": 500, "first": 0, "form": "float32", "interleaved": true}"#
                 .utf8) + [10] + (0..<32).map { UInt8(truncatingIfNeeded: $0 &* 37) },
     ]
+
+    static let payloads = [
+        "-12.5e-1\n",
+        #"{"time": "2026-11-21T10:04:00.25+01:00", "t": 3.5, "on": true, "n": "pump", "x": null, "l": [1, {}]}"#,
+        #"{"ts": 1795255440.5, "\u00e9": -4e300, "at": {"s": 1795255440123}}"#,
+    ]
+
+    static let routes: [TopicRoute] = {
+        var chosen = TopicRoute(filter: "#", form: .json, key: "{topic}")
+        chosen.fields = ["t": "temperature", "x": "x"]
+        chosen.time = "ts"
+        chosen.timeUnit = .nanoseconds
+        return [
+            TopicRoute(filter: "plant/#", form: .number, key: "n.{2}"),
+            TopicRoute(filter: "plant/+/pump", form: .json, key: "p.{2}.{3}"), chosen,
+        ]
+    }()
 
     private static func made(
         _ time: String, _ values: [String], name: String? = nil, unit: String? = nil

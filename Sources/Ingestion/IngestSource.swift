@@ -4,6 +4,7 @@ package import Logging
 package import Postgres
 package import Series
 import Store
+import Synchronization
 
 /// The job that pulls once from a registered source: kind `ingest`, or `ingest-stream` for sources
 /// that are listened to for minutes, `{"source_id": …}`.
@@ -66,27 +67,75 @@ package struct IngestSource: JobHandler {
             throw PermanentJobError("Nothing to ingest: \(error.description).")
         }
         if source.isPaused { return { _ in } }
+        let start = ContinuousClock.now
         guard let connector = connectors[source.kind] else {
+            await tell("no connector reads sources of this kind", of: source, since: start)
             throw PermanentJobError(
                 "Source \"\(source.name)\" is of kind \"\(source.kind)\", which no connector reads."
             )
         }
-        let start = ContinuousClock.now
         let report: IngestReport
         do {
-            report = try await connector.pull(source, into: pool, now: now()) { report in
-                context.report(fraction: nil, note: report.summary)
-                try context.checkStopped()
-            }
+            report = try await pull(source, by: connector, context)
+        } catch is SourcePaused {
+            await tell(nil, of: source, since: start)
+            return { _ in }
         } catch {
+            // What a pull met after its source was dropped is nobody's trouble.
+            if await look(at: source.id) == .gone { return { _ in } }
             if context.stopReason == nil {
-                await tell(Self.sentence(for: error), of: source, since: start)
+                let trouble = IngestError.sentence(for: error, otherwise: "the pull failed")
+                await tell(trouble, of: source, since: start)
             }
             throw error
         }
         await tell(report.trouble, of: source, since: start)
         log(report, of: source)
         return { _ in }
+    }
+
+    /// The source was paused or dropped while it was pulled.
+    private struct SourcePaused: Error {}
+
+    /// How often a source is looked at while it is pulled.
+    private static let lookEvery = Duration.seconds(2)
+
+    /// Pulls until there is no more, or the source is paused.
+    ///
+    /// - Throws: `SourcePaused` between two parts; what the connector throws.
+    private func pull(
+        _ source: Source, by connector: any Connector, _ context: JobContext
+    ) async throws -> IngestReport {
+        let isPaused = Flag()
+        return try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                while await look(at: source.id) == .wanted {
+                    try await ContinuousClock().sleep(for: Self.lookEvery)
+                }
+                isPaused.set()
+            }
+            defer { group.cancelAll() }
+            return try await connector.pull(source, into: pool, now: now()) { report in
+                context.report(fraction: nil, note: report.summary)
+                try context.checkStopped()
+                if isPaused.isSet { throw SourcePaused() }
+            }
+        }
+    }
+
+    /// What users have said of a source.
+    private enum Standing { case wanted, paused, gone }
+
+    /// How a source stands now; `.wanted` while the database is away.
+    private func look(at id: Int64) async -> Standing {
+        do {
+            let source = try await pool.transaction { db in try SourceStore.find(id, in: db) }
+            return source.isPaused ? .paused : .wanted
+        } catch StoreError.unknownSource {
+            return .gone
+        } catch {
+            return .wanted
+        }
     }
 
     /// Keeps how the pull went among the source's figures. What was pulled is stored whether or not
@@ -105,14 +154,6 @@ package struct IngestSource: JobHandler {
         }
     }
 
-    private static func sentence(for error: any Error) -> String {
-        switch error {
-        case let error as PostgresError: "the database refused it (\(error.sqlState))"
-        case let error as any CustomStringConvertible where !(error is NSError): error.description
-        default: "the pull failed"
-        }
-    }
-
     private func log(_ report: IngestReport, of source: Source) {
         let level: Logger.Level =
             report.rejected + report.badRows > 0
@@ -127,4 +168,13 @@ package struct IngestSource: JobHandler {
                 metadata: ["file": "\(rejection.file)", "reason": "\(rejection.reason)"])
         }
     }
+}
+
+/// Something that one task tells another once.
+private final class Flag: Sendable {
+    private let state = Mutex(false)
+
+    var isSet: Bool { state.withLock { $0 } }
+
+    func set() { state.withLock { $0 = true } }
 }

@@ -22,6 +22,10 @@ package enum LiveRecordings {
             in: db)
         var figures = SourceFigures()
         figures.samples = report.counts.stored
+        (figures.gaps, figures.gapSeconds) = (report.counts.gaps, report.gapSeconds)
+        figures.bufferedBytes = pieces.reduce(0) { $0 + 4 * $1.words.count }
+        // A clock that is ahead says nothing of how far we are behind.
+        figures.dataUntil = report.until.map { min($0, receivedAt) }
         // The figures that follow count by observation; a piece that brings nothing is none of them.
         if figures.samples > 0 { try SourceFigures.add(figures, to: source.id, in: db) }
         return report

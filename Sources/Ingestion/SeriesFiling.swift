@@ -44,49 +44,61 @@ package enum SeriesFiling {
     /// - Parameters:
     ///   - pieces: Each series once.
     ///   - rejected: What else of the source could not be used, how much by reason; for its figures.
+    ///   - repeated: What it told twice before it came here, for its figures.
+    ///   - bufferedBytes: What the source held in memory for this, in bytes; nil where nobody counts.
     ///   - source: Who brought them; its rule says what happens to values that differ.
     ///   - db: The transaction in which the source's cursor moves.
     /// - Returns: What became of them; pieces in another unit are refused, the others are stored.
     /// - Throws: `IngestError.sameSeries`.
     package static func store(
-        _ pieces: [SeriesPiece], rejected: [String: Int] = [:], from source: Source,
+        _ pieces: [SeriesPiece], rejected: [String: Int] = [:],
+        repeated: AppendCounts = AppendCounts(), bufferedBytes: Int? = nil, from source: Source,
         in db: borrowing Session
     ) throws -> FilingCounts {
+        guard Set(pieces.map(\.key)).count == pieces.count else {
+            throw IngestError.sameSeries(key: Self.repeated(pieces.map(\.key)))
+        }
         var counts = FilingCounts()
         var stored: [StoredSeries] = []
         var batches: [(SeriesID, [Observation])] = []
-        for piece in pieces {
-            let series: StoredSeries
-            do {
-                series = try SeriesStore.ensure(key: piece.key, unit: piece.unit, in: db)
-            } catch let error as StoreError {
-                counts.refusals.append(error)
-                continue
+        let found = try SeriesStore.ensure(pieces.map { ($0.key, $0.unit) }, in: db)
+        for (piece, found) in zip(pieces, found) {
+            switch found {
+            case .success(let series):
+                counts.missing += piece.missing
+                stored.append(series)
+                batches.append((series.id, piece.observations))
+            case .failure(let error): counts.refusals.append(error)
             }
-            guard !stored.contains(where: { $0.id == series.id }) else {
-                throw IngestError.sameSeries(key: piece.key)
-            }
-            counts.missing += piece.missing
-            stored.append(series)
-            batches.append((series.id, piece.observations))
         }
-        let gaps = try GapCount(before: batches, of: stored, in: db)
+        // What is parked is no news yet, and no end of the data.
+        let limits = try ObservationLimits(in: db)
+        let accepted = batches.map { ($0.0, limits.accepted($0.1)) }
+        let gaps = try GapCount(before: accepted, of: stored, in: db)
         let appended = try SeriesStore.append(batches, onConflict: source.conflictRule, in: db)
         for (index, count) in appended.enumerated() {
             counts.appended += count
             guard count.changedAnything else { continue }
-            try tell(stored[index], batches[index].1, count, in: db)
+            try tell(stored[index], accepted[index].1, count, in: db)
             if stored[index].stepMicroseconds == nil { try learnStep(of: stored[index], in: db) }
         }
         var figures = SourceFigures(counts.appended, rejected: rejected)
+        figures.appended += repeated
         figures.missing = counts.missing
+        figures.bufferedBytes = bufferedBytes
         if !counts.refusals.isEmpty {
             figures.rejected["unit", default: 0] += counts.refusals.count
         }
         (figures.gaps, figures.gapSeconds) = (gaps.count, gaps.seconds)
-        figures.dataUntil = batches.lazy.flatMap { $0.1.lazy.map(\.at) }.max()
+        figures.dataUntil = accepted.lazy.flatMap { $0.1.lazy.map(\.at) }.max()
         try SourceFigures.add(figures, to: source.id, in: db)
         return counts
+    }
+
+    /// The first of the keys that stands there twice.
+    private static func repeated(_ keys: [String]) -> String {
+        var seen: Set<String> = []
+        return keys.first { !seen.insert($0).inserted } ?? ""
     }
 
     /// Appends the event that a series has grown.

@@ -5,6 +5,7 @@ import Postgres
 import Series
 import Signals
 import Store
+import Synchronization
 import Testing
 import TestSupport
 
@@ -108,5 +109,44 @@ import TestSupport
         #expect(
             try FolderSettings(json: #"{"paths": ["/a"]}"#, of: "x")
                 == FolderSettings(paths: ["/a"]))
+    }
+
+    @Test(.timeLimit(.minutes(2)), arguments: ["pause_source", "drop_source"])
+    func `a pull ends at its next part once its source is paused or dropped`(
+        function: String
+    ) async throws {
+        let pages = Mutex(0)
+        try await withWebSource({ _ in
+            let page = pages.withLock { pages in
+                pages += 1
+                return pages
+            }
+            usleep(20_000)
+            return .text("m a=\(page) \(1_735_689_600 + page)\n", "Link: </\(page)>; rel=next")
+        }) { web in
+            var settings = HTTPSettings(access: web.access(), format: .lineProtocol)
+            settings.precision = .seconds
+            settings.paging = .link
+            settings.pagesMaximum = 100_000
+            let json = try settings.json()
+            let source = try await web.pool.transaction { db in
+                try SourceStore.add(
+                    name: "plant", kind: HTTPConnector.kind, settings: json, in: db)
+            }
+            let handler = IngestSource(
+                pool: web.pool, connectors: [HTTPConnector.kind: HTTPConnector(client: web.client)],
+                now: { WebSource.now }, logger: Logger(label: "test"))
+            let (context, lease) = (context(), lease("{\"source_id\": \(source.id)}"))
+            async let effects = handler.run(lease, context)
+            while try await web.observations().isEmpty {
+                try await ContinuousClock().sleep(for: .milliseconds(20))
+            }
+            try await web.pool.run(SQL(raw: "SELECT systole.\(function)('plant')"))
+            _ = try await effects
+            // It was at its last part: nobody asks for more.
+            let count = web.receiver.received.count
+            try await ContinuousClock().sleep(for: .milliseconds(200))
+            #expect(web.receiver.received.count == count && count < 10_000)
+        }
     }
 }

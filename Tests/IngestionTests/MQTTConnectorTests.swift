@@ -78,7 +78,7 @@ import TestSupport
             // They come as they are published; and again, as retained, with a session that is new.
             #expect(try await plant.pull(messages: 2).stored == 2)
             for id in ["one", "two"] {
-                var settings = try MQTTSettings(json: plant.source.settings)
+                var settings = try MQTTSettings(json: plant.source.settings, of: "plant")
                 settings.clientID = id
                 let json = try settings.json()
                 try await plant.pool.run(
@@ -235,7 +235,7 @@ import TestSupport
         var settings = MQTTSettings(url: "mqtts://h", topics: topics)
         settings.username = "u"
         settings.passwordFile = "/run/secret"
-        #expect(try MQTTSettings(json: settings.json()) == settings)
+        #expect(try MQTTSettings(json: settings.json(), of: "x") == settings)
         for json in [
             "{}", #"{"url": "mqtt://h", "topics": []}"#, #"{"url": "http://h", "topics": []}"#,
             #"{"url": "mqtt://h", "topics": [{"filter": "a/#/b", "form": "number", "key": "k"}]}"#,
@@ -243,7 +243,80 @@ import TestSupport
             #"{"url": "mqtt://h", "topics": [{"filter": "a", "form": "tea", "key": "k"}]}"#,
             #"{"url": "mqtt://h", "inflight": 0, "topics": [{"filter": "a", "form": "waveform"}]}"#,
         ] {
-            #expect(throws: (any Error).self, "\(json)") { try MQTTSettings(json: json) }
+            #expect(throws: (any Error).self, "\(json)") { try MQTTSettings(json: json, of: "x") }
+        }
+    }
+
+    @Test(arguments: ["53100", "42501"])
+    func `what the database has no room for stays with the broker`(state: String) async throws {
+        try await withMQTTSource(topics: topics) { plant in
+            try await plant.pool.run(
+                SQL(
+                    raw: """
+                        CREATE FUNCTION public.full() RETURNS trigger LANGUAGE plpgsql AS $$
+                        BEGIN RAISE 'no room' USING ERRCODE = '\(state)'; END $$
+                        """))
+            try await plant.pool.run(
+                """
+                CREATE TRIGGER full_disk BEFORE INSERT ON systole.observation
+                FOR EACH STATEMENT EXECUTE FUNCTION public.full()
+                """)
+            try await plant.publish("n/a", "1", "2", "3")
+            let error = await #expect(throws: PostgresError.self) {
+                try await plant.pull(messages: 3)
+            }
+            #expect(error?.sqlState == state)
+            try await plant.pool.run("DROP TRIGGER full_disk ON systole.observation")
+            #expect(try await plant.pull(messages: 3).stored == 3)
+            #expect(try await plant.rejections() == [:])
+        }
+    }
+
+    @Test func `a waveform's source says how far it is, and what it held in memory`() async throws {
+        try await withMQTTSource(topics: topics) { plant in
+            try await plant.publish("ward/7", piece(0, [1, 2, 3]))
+            _ = try await plant.pull(messages: 1)
+            let row = try await plant.pool.run(
+                """
+                SELECT extract(epoch FROM data_until)::float8 AS until, buffered_bytes
+                FROM systole.sources
+                """
+            ).only()
+            #expect(try row.double("until") == 1_795_255_200.03)
+            #expect(try row.int("buffered_bytes") == 6 + piece(0, [1, 2, 3]).utf8.count)
+        }
+    }
+
+    @Test func `truth values are neither times nor numbers`() async throws {
+        try await withMQTTSource(topics: topics) { plant in
+            try await plant.publish(
+                "j/b", #"{"ts": true, "v": 1}"#, #"{"ts": 1, "v": 1, "ok": true, "no": false}"#)
+            #expect(try await plant.pull(messages: 2).stored == 1)
+            #expect(try await plant.observations() == ["j.b.v 1"])
+            #expect(try await plant.rejections() == ["time": 1])
+        }
+    }
+
+    @Test func `a preview listens beside the session, and takes nothing from it`() async throws {
+        try await withMQTTSource(topics: topics) { plant in
+            let settings = try MQTTSettings(json: plant.source.settings, of: "plant")
+            try await plant.publish(
+                "j/b", #"{"ts": 1795255200, "v": 1}"#, "warm", retain: true)
+            let preview = try await MQTTConnector().preview(
+                name: "plant", settings: settings, now: MQTTSource.now)
+            // A broker keeps the newest of a topic.
+            #expect(preview.first?.items == 1 && preview.first?.badItems == 1)
+            #expect(try await plant.pull(messages: 2).rows >= 2)
+        }
+    }
+
+    @Test func `a password that is not there is told by its file`() async throws {
+        let change = { (settings: inout MQTTSettings) in
+            settings.username = "u"
+            settings.passwordFile = "/nowhere/password"
+        }
+        await #expect(throws: IngestError.secret("file:/nowhere/password")) {
+            try await withMQTTSource(topics: topics, change: change) { _ in }
         }
     }
 }

@@ -124,4 +124,34 @@ import Testing
             #expect(left == 0)
         }
     }
+
+    @Test func `what is parked moves no figure of what is stored`() async throws {
+        try await Self.with { database, source in
+            for minutes in [Array(0..<20), [20, 30_000_000], [21]] {
+                try await database.pool.transaction { db in
+                    _ = try SeriesFiling.store(
+                        [
+                            SeriesPiece(
+                                key: "ward.pulse", observations: Self.observations(minutes))
+                        ], from: source, in: db)
+                }
+            }
+            let row = try await database.pool.run(
+                """
+                SELECT stored, parked, gaps, extract(epoch FROM data_until)::bigint AS until
+                FROM systole.sources
+                """
+            ).only()
+            #expect(try row.int("stored") == 22 && row.int("parked") == 1)
+            #expect(try row.int("gaps") == 0)
+            #expect(try row.int64("until") == 1_700_000_040 + 21 * 60)
+            let told = try await database.pool.run(
+                """
+                SELECT max((data ->> 'until')::timestamptz) < now() AS is_past
+                FROM systole.outbox WHERE type = 'series.extended'
+                """
+            ).only()
+            #expect(try told.bool("is_past"))
+        }
+    }
 }

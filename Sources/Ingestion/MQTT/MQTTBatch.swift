@@ -121,6 +121,8 @@ struct MQTTBatch: Sendable {
     }
 
     let messages: [MQTTMessage]
+    /// What they take in memory.
+    var bytes: Int { messages.reduce(0) { $0 + $1.topic.utf8.count + $1.payload.count } }
     private(set) var series: [Series] = []
     private(set) var pieces: [WaveformPiece] = []
     /// What could not be used, how much by reason.

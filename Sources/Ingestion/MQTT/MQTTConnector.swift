@@ -9,7 +9,7 @@ package import Store
 /// after its commit. A worker that dies between the two, or whose connection does, leaves messages
 /// that come again, and keys make them change nothing. While a transaction waits for the database
 /// nothing is read, so that what there is waits with the broker.
-package struct MQTTConnector: Connector {
+package struct MQTTConnector: SourceConnector {
     /// What sources of this connector have as their kind.
     package static let kind = "mqtt"
 
@@ -27,7 +27,7 @@ package struct MQTTConnector: Connector {
         _ source: Source, into pool: Pool, now: Timestamp,
         progress: @Sendable (IngestReport) throws -> Void
     ) async throws -> IngestReport {
-        let settings = try MQTTSettings(json: source.settings)
+        let settings = try MQTTSettings(json: source.settings, of: source.name)
         var pull = MQTTPull(
             source: source, settings: settings, pool: pool, connector: self,
             clock: PullClock(start: now))
@@ -163,7 +163,7 @@ struct MQTTPull {
             inflightMaximum: inflightMaximum, now: clock.now)
         do {
             try await commit(batch, progress)
-        } catch let error as PostgresError where !error.isTransient && !error.isCancellation {
+        } catch let error as PostgresError where error.isOfData {
             guard messages.count > 1 else {
                 try await refuse(batch, because: error)
                 return
@@ -281,7 +281,7 @@ extension MQTTBatch {
                 SeriesPiece(
                     key: series.key, unit: PhysicalUnit(series.unit),
                     observations: series.observations, missing: series.missing)
-            }, rejected: rejected, from: source, in: db)
+            }, rejected: rejected, bufferedBytes: bytes, from: source, in: db)
         return outcome
     }
 }

@@ -2,7 +2,7 @@ import Foundation
 package import Messaging
 
 /// What an MQTT source is told; stored as JSON with the source.
-package struct MQTTSettings: Sendable, Equatable, Codable {
+package struct MQTTSettings: SourceSettings, Equatable {
     /// `mqtt://host:1883` or `mqtts://host:8883`.
     package var url: String
     /// Under which the broker keeps the session; nobody else may have it. `systole-NAME` by default.
@@ -46,27 +46,12 @@ package struct MQTTSettings: Sendable, Equatable, Codable {
         self.topics = topics
     }
 
-    /// The settings in the JSON of a source.
-    ///
-    /// - Parameter json: An object.
-    /// - Throws: `IngestError.mqtt` with what is wrong.
-    package init(json: String) throws {
+    package var flaw: String? {
         do {
-            self = try JSONDecoder().decode(MQTTSettings.self, from: Data(json.utf8))
-        } catch let error as IngestError {
-            throw error
+            _ = try MQTTConfiguration(url: url, clientID: "x")
         } catch {
-            throw IngestError.mqtt("url, or topics with filter, form and key, cannot be read")
+            return error.description
         }
-        try check()
-    }
-
-    /// As JSON, always the same text for the same settings.
-    package func json() throws -> String { try StableJSON.text(self) }
-
-    /// Refuses what makes no sense.
-    package func check() throws {
-        _ = try MQTTConfiguration(url: url, clientID: "x")
         let ranges: [(String, Int?, ClosedRange<Int>)] = [
             ("inflight", inflight, 1...65_535), ("session_hours", sessionHours, 1...8760),
             ("batch_milliseconds", batchMilliseconds, 1...60_000),
@@ -76,11 +61,10 @@ package struct MQTTSettings: Sendable, Equatable, Codable {
         ]
         for (name, value, range) in ranges {
             guard let value, !range.contains(value) else { continue }
-            throw IngestError.mqtt(
-                "\(name) is \(range.lowerBound) to \(range.upperBound), found \(value)")
+            return "\(name) is \(range.lowerBound) to \(range.upperBound), found \(value)"
         }
-        guard !topics.isEmpty else { throw IngestError.mqtt("topics has no topic") }
-        for topic in topics { try topic.check() }
+        guard !topics.isEmpty else { return "topics has no topic" }
+        return topics.lazy.compactMap(\.flaw).first
     }
 
     /// How the client connects for the source of this name.
@@ -90,7 +74,9 @@ package struct MQTTSettings: Sendable, Equatable, Codable {
         configuration.version = version ?? .five
         configuration.username = username
         if let passwordFile {
-            let text = try String(contentsOfFile: passwordFile, encoding: .utf8)
+            guard let text = try? String(contentsOfFile: passwordFile, encoding: .utf8) else {
+                throw IngestError.secret("file:\(passwordFile)")
+            }
             configuration.password = text.last?.isNewline == true ? String(text.dropLast()) : text
         }
         configuration.authorityFile = authorityFile

@@ -1,9 +1,9 @@
 import Foundation
-import Series
+package import Series
 import Signals
 
 /// Why a message brings nothing. A word to count by; what stood in it is told to nobody.
-enum PayloadFault: String, Error, Sendable {
+package enum PayloadFault: String, Error, Sendable {
     /// No route has its topic.
     case topic
     /// It is not what its route says.
@@ -19,21 +19,21 @@ enum PayloadFault: String, Error, Sendable {
 }
 
 /// What one message brings.
-struct TopicPayload: Equatable {
+package struct TopicPayload: Equatable {
     /// One value of one series; nil where the device says that it has none.
-    struct Value: Equatable {
-        let key: String
-        let at: Timestamp
-        let value: Double?
+    package struct Value: Equatable {
+        package let key: String
+        package let at: Timestamp
+        package let value: Double?
     }
 
-    var values: [Value] = []
-    var unit = ""
+    package private(set) var values: [Value] = []
+    private(set) var unit = ""
     /// Whether a time of ours stands for one that the message does not have.
-    var usesReceiveTime = false
-    var piece: WaveformPiece?
+    private(set) var usesReceiveTime = false
+    private(set) var piece: WaveformPiece?
     /// Fields that were left out, how many by reason.
-    var faults: [PayloadFault: Int] = [:]
+    private(set) var faults: [PayloadFault: Int] = [:]
 
     /// Reads a message.
     ///
@@ -43,7 +43,7 @@ struct TopicPayload: Equatable {
     ///   - route: What its topic says of it.
     ///   - receivedAt: When it came first; the time of values that come without one.
     /// - Throws: `PayloadFault` where it brings nothing at all.
-    init(
+    package init(
         _ payload: [UInt8], topic: String, route: TopicRoute, receivedAt: Timestamp
     ) throws(PayloadFault) {
         unit = route.unit ?? ""
@@ -93,7 +93,7 @@ struct TopicPayload: Equatable {
                 continue
             }
             switch value {
-            case let number as NSNumber:
+            case let number as NSNumber where !number.isTruthValue:
                 let value = number.doubleValue
                 values.append(Value(key: key, at: at, value: value.isFinite ? value : nil))
             case is NSNull: values.append(Value(key: key, at: at, value: nil))
@@ -113,7 +113,7 @@ struct TopicPayload: Equatable {
         let time: Timestamp?
         switch told {
         case let text as String: time = Timestamp(iso8601: text)
-        case let number as NSNumber:
+        case let number as NSNumber where !number.isTruthValue:
             let seconds = number.doubleValue / unit.perSecond
             time = abs(seconds) < 4e10 ? Timestamp(unixSeconds: seconds) : nil
         default: time = nil
@@ -121,4 +121,9 @@ struct TopicPayload: Equatable {
         guard let time, range.contains(time.microseconds) else { throw .time }
         return time
     }
+}
+
+extension NSNumber {
+    /// Whether it stands for `true` or `false`, which the parser gives as numbers of C's smallest type.
+    fileprivate var isTruthValue: Bool { unsafe objCType.pointee == CChar(UInt8(ascii: "c")) }
 }

@@ -53,17 +53,19 @@ package struct TopicRoute: Sendable, Equatable, Codable {
         self.key = key
     }
 
-    func check() throws(IngestError) {
+    /// What is wrong with it; nil where it can be used.
+    var flaw: String? {
         let levels = filter.split(separator: "/", omittingEmptySubsequences: false)
         let isUsable =
             !filter.isEmpty && filter.utf8.count <= 1000 && !filter.contains("\0")
             && levels.dropLast().allSatisfy { $0 == "+" || !$0.contains { "+#".contains($0) } }
             && levels.last.map { $0 == "#" || $0 == "+" || !$0.contains { "+#".contains($0) } }
                 == true
-        guard isUsable else { throw .mqtt("the topic filter \(filter.prefix(60)) is none") }
+        guard isUsable else { return "the topic filter \(filter.prefix(60)) is none" }
         guard form == .waveform || key != nil else {
-            throw .mqtt("the topic filter \(filter.prefix(60)) has no key for its series")
+            return "the topic filter \(filter.prefix(60)) has no key for its series"
         }
+        return nil
     }
 
     /// Whether a topic is among those of the filter.

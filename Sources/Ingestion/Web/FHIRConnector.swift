@@ -55,7 +55,7 @@ package struct FHIRSettings: SourceSettings, Equatable {
 ///
 /// A search begins at the newest `_lastUpdated` less the overlap and follows the pages; the cursor
 /// moves to the newest one of a search only at its end, since a server need not sort.
-package struct FHIRConnector: WebConnector {
+package struct FHIRConnector: SourceConnector {
     /// What sources of this connector have as their kind.
     package static let kind = "fhir"
 

@@ -41,8 +41,8 @@ package enum PullError: Error, Equatable, Sendable, CustomStringConvertible {
         case .status(let status, _): status >= 500 || status == 408
         case .web(let error):
             switch error {
-            case .timedOut, .connectionLost, .connectionRefused, .unreachable, .hostNotFound,
-                .noSocket:
+            case .timedOut, .damaged, .connectionLost, .connectionRefused, .unreachable,
+                .hostNotFound, .noSocket:
                 true
             default: false
             }
@@ -187,7 +187,7 @@ package final class FeedClient: Sendable {
     ///   - known: What we have already; nil asks for the whole answer.
     ///   - form: Sent as a form by POST; nil for a GET.
     ///   - explained: Failures whose body says why, and which are answers to the caller.
-    /// - Returns: An answer of status 200, or 304 where `known` holds still.
+    /// - Returns: An answer of status 200 or 204, of one in `explained`, or 304 where `known` holds still.
     /// - Throws: `PullError` for every other, `IngestError.secret`, `CancellationError`.
     func fetch(
         _ url: WebURL, _ access: WebAccess, known: Validators? = nil, form: String? = nil,

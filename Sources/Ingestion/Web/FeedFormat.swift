@@ -39,6 +39,8 @@ struct ParsedFeed: Sendable {
     /// Rows that only repeated what the answer had told.
     var duplicates = 0
     var conflicts = 0
+    /// Whether the same answer later tells something new; see `FeedReport`.
+    var usesReceiveTime = false
 
     init() {}
 
@@ -49,6 +51,7 @@ struct ParsedFeed: Sendable {
         reasons = feed.report.reasons.map { isDiscreet ? $0.discreet : $0.description }
         missing = feed.report.missing
         ignored = feed.report.ignored
+        usesReceiveTime = feed.report.usesReceiveTime
     }
 
     init(_ table: CSVTable, isDiscreet: Bool) {
@@ -160,8 +163,9 @@ struct FeedParser: Sendable {
         options.skipBadRows = true
         options.refuseUnsorted = false
         options.duplicates = isRevisable ? .keepLast : .keepFirst
-        let plan = try CSVReader(options: options).plan(
-            Array(body.prefix(Self.headBytes)), name: name)
+        let head = try TableHead.whole(
+            Array(body.prefix(Self.headBytes)), isAll: body.count <= Self.headBytes)
+        let plan = try CSVReader(options: options).plan(head, name: name)
         guard plan.channelCount <= settings.seriesMaximum else {
             throw FeedError(
                 feed: name, place: .whole,

@@ -115,34 +115,40 @@ package struct PullPreview: Sendable {
         package let missing: Int
         package let from: Timestamp?
         package let until: Timestamp?
+
+        init(_ piece: SeriesPiece) {
+            key = piece.key
+            unit = piece.unit
+            values = piece.observations.count
+            missing = piece.missing
+            from = piece.observations.lazy.map(\.at).min()
+            until = piece.observations.lazy.map(\.at).max()
+        }
     }
 
-    init(records: [String]) {
-        bytes = 0
-        items = records.count
-        badItems = 0
-        reasons = []
-        series = []
-        hasMore = false
-        waits = false
-        recordings = records
+    init(
+        bytes: Int = 0, items: Int, badItems: Int = 0, reasons: [String] = [],
+        series: [Series] = [], recordings: [String] = [], hasMore: Bool = false,
+        waits: Bool = false
+    ) {
+        self.bytes = bytes
+        self.items = items
+        self.badItems = badItems
+        self.reasons = reasons
+        self.series = series
+        self.recordings = recordings
+        self.hasMore = hasMore
+        self.waits = waits
     }
 
     init(bytes: Int, _ content: PageContent) {
-        self.bytes = bytes
-        items = content.feed?.items ?? 0
-        badItems = content.feed?.badItems ?? 0
-        reasons = content.feed?.reasons ?? []
-        hasMore = content.next != nil
-        waits = content.waiting != nil
         let live = content.live?.pieces.map(\.recording) ?? []
-        recordings = content.recordings.map(\.key) + Set(live).sorted()
-        series = (content.pieces?.pieces ?? []).map { piece in
-            Series(
-                key: piece.key, unit: piece.unit, values: piece.observations.count,
-                missing: piece.missing, from: piece.observations.lazy.map(\.at).min(),
-                until: piece.observations.lazy.map(\.at).max())
-        }
+        self.init(
+            bytes: bytes, items: content.feed?.items ?? 0, badItems: content.feed?.badItems ?? 0,
+            reasons: content.feed?.reasons ?? [],
+            series: (content.pieces?.pieces ?? []).map { Series($0) },
+            recordings: content.recordings.map(\.key) + Set(live).sorted(),
+            hasMore: content.next != nil, waits: content.waiting != nil)
     }
 }
 

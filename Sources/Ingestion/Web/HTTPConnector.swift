@@ -10,7 +10,7 @@ import WebClient
 ///
 /// Each page is stored in one transaction with the cursor, so that being stopped anywhere loses
 /// nothing and stores nothing twice. A walk over pages that a pull does not end goes on in the next.
-package struct HTTPConnector: WebConnector {
+package struct HTTPConnector: SourceConnector {
     /// What sources of this connector have as their kind.
     package static let kind = "http"
 

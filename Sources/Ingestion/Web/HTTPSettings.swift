@@ -108,7 +108,12 @@ package struct HTTPSettings: SourceSettings, Equatable {
         if case .path = paging, format != .json {
             return "only answers of format json lead to the next by a path"
         }
-        if case .offset(_, let size) = paging, size < 1 { return "the size of a page is above 0" }
+        if case .offset(_, let size) = paging, !(1...1_000_000_000).contains(size) {
+            return "the size of a page is from 1 to 1,000,000,000"
+        }
+        if case .page(_, let first) = paging, !(0...1_000_000_000).contains(first) {
+            return "the number of the first page is from 0 to 1,000,000,000"
+        }
         if case .dayFirst = since?.format { return "since takes ISO 8601 or Unix times" }
         if case .monthFirst = since?.format { return "since takes ISO 8601 or Unix times" }
         for seconds in [

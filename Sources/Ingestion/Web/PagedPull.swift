@@ -49,6 +49,8 @@ struct PageContent: Sendable {
     var feed: ParsedFeed?
     var recordings: [RecordingFiling] = []
     var live: LivePage?
+    /// Of the page, unpacked.
+    var bytes = 0
     /// The newest that the page brought: what the cursor may move to.
     var until: Timestamp?
     /// Nil where it is the last.
@@ -107,7 +109,6 @@ struct PagedPull<Reader: PageReader> {
             report.trouble = "the other side asked to be left alone until \(notBefore)"
             return
         }
-        let isResumed = position.walk != nil
         do {
             while true {
                 let isLast = try await page()
@@ -119,13 +120,13 @@ struct PagedPull<Reader: PageReader> {
                 }
             }
         } catch let error as PullError {
-            try await fail(error, isResumed: isResumed)
+            try await fail(error)
         } catch let error as FeedError {
-            try await refuse(error.description)
+            try await refuse(error.description, discreet: error.withoutValues)
         } catch let error as CSVError {
-            try await refuse(error.description)
+            try await refuse(error.description, discreet: error.discreet)
         } catch let error as IngestError where error.isOfData {
-            try await refuse(error.description)
+            try await refuse(error.description, discreet: error.description)
         }
     }
 
@@ -166,7 +167,8 @@ struct PagedPull<Reader: PageReader> {
             try await store(nil) { Self.end(&$0, at: $0.walk?.until) }
             return true
         }
-        let content = try reader.read(answer, number: number, after: position)
+        var content = try reader.read(answer, number: number, after: position)
+        content.bytes = answer.body.count
         if let waiting = content.waiting {
             // Nothing says that the last line is whole; the next pull asks for the page again.
             report.filesWaiting += 1
@@ -177,10 +179,11 @@ struct PagedPull<Reader: PageReader> {
         guard let next = content.next else {
             try await store(content) { position in
                 Self.end(&position, at: until)
-                let isOnly = number == 0
-                position.content = isOnly ? digest : nil
-                position.validators = isOnly ? answer.validators : nil
-                position.validFor = isOnly ? answer.url.text : nil
+                // What has the time of the answer is new each time, also where its text is not.
+                let comesAgain = number == 0 && content.feed?.usesReceiveTime != true
+                position.content = comesAgain ? digest : nil
+                position.validators = comesAgain ? answer.validators : nil
+                position.validFor = comesAgain ? answer.url.text : nil
             }
             return true
         }
@@ -208,9 +211,9 @@ struct PagedPull<Reader: PageReader> {
         var next = position
         change(&next)
         guard content != nil || next != position else { return }
-        let (before, after, source) = (stored, try next.json(), source)
+        let (before, after, source, now) = (stored, try next.json(), source, reader.now)
         let filed = try await pool.transaction { db in
-            let filed = try content.map { try $0.file(from: source, in: db) }
+            let filed = try content.map { try $0.file(from: source, now: now, in: db) }
             try GuardedCursor.move(
                 source: source.id, part: FeedPosition.part, from: before, to: after, in: db)
             return filed
@@ -222,7 +225,7 @@ struct PagedPull<Reader: PageReader> {
     }
 
     /// Keeps what the next pull must know of a failure, and reports it.
-    private mutating func fail(_ error: PullError, isResumed: Bool) async throws {
+    private mutating func fail(_ error: PullError) async throws {
         report.trouble = error.description
         if case .later(_, let seconds) = error {
             report.filesWaiting += 1
@@ -231,15 +234,30 @@ struct PagedPull<Reader: PageReader> {
             return
         }
         report.reject(reader.access.host, error.description)
+        try await countRejection()
         // What a page leads to may not be there any more: the next pull walks from the start.
         if !error.isPassing { try await store(nil) { $0.walk = nil } }
     }
 
     /// Reports an answer that cannot be used; what lies before it is stored.
-    private mutating func refuse(_ reason: String) async throws {
-        report.trouble = reason
+    ///
+    /// - Parameters:
+    ///   - reason: Why, perhaps with what stands in the answer.
+    ///   - discreet: The same without; what is kept.
+    /// - Throws: `PostgresError`, `IngestError.overtaken`.
+    private mutating func refuse(_ reason: String, discreet: String) async throws {
+        report.trouble = discreet
         report.reject(reader.access.host, reason)
+        try await countRejection()
         try await store(nil) { $0.walk = nil }
+    }
+
+    /// Counts an answer that could not be used among the figures of the source.
+    private func countRejection() async throws {
+        let source = source.id
+        try await pool.transaction { db in
+            try SourceFigures.add(SourceFigures(rejected: ["answer": 1]), to: source, in: db)
+        }
     }
 }
 
@@ -256,14 +274,20 @@ extension PageContent {
     ///
     /// - Parameters:
     ///   - source: Who brought it.
+    ///   - now: The time on this machine's clock.
     ///   - db: The transaction in which the cursor moves.
     /// - Returns: What became of it.
     /// - Throws: `PostgresError`, `IngestError.sameSeries`.
-    func file(from source: Source, in db: borrowing Session) throws -> FiledPage {
+    func file(
+        from source: Source, now: Timestamp, in db: borrowing Session
+    ) throws -> FiledPage {
         var filed = FiledPage()
         if let pieces {
             filed.counts = try SeriesFiling.store(
-                pieces.pieces, rejected: pieces.rejected, from: source, in: db)
+                pieces.pieces, rejected: pieces.rejected,
+                repeated: AppendCounts(
+                    duplicate: feed?.duplicates ?? 0, conflicting: feed?.conflicts ?? 0),
+                bufferedBytes: bytes, from: source, in: db)
         }
         var figures = SourceFigures()
         for recording in recordings {
@@ -271,6 +295,9 @@ extension PageContent {
                 let outcome = try recording.store(onConflict: source.conflictRule, in: db)
                 filed.recordings.append(outcome)
                 if case .unchanged = outcome {} else { figures.samples += recording.sampleCount }
+                if let end = recording.until, end <= now {
+                    figures.dataUntil = max(figures.dataUntil ?? end, end)
+                }
             } catch StoreError.recordingDiffers {
                 // Nothing was written; the one that is stored stays.
                 filed.recordings.append(nil)

@@ -103,7 +103,7 @@ package struct PrometheusSettings: SourceSettings, Equatable {
 /// The server interpolates on the grid of the step with a look-back, so that the same instant may have
 /// another value later: an overlap is read again, and its values are revisions where the source is
 /// revisable. Every stretch begins on a whole number of steps since 1970, so that all lie on one grid.
-package struct PrometheusConnector: WebConnector {
+package struct PrometheusConnector: SourceConnector {
     /// What sources of this connector have as their kind.
     package static let kind = "prometheus"
 
@@ -120,12 +120,13 @@ package struct PrometheusConnector: WebConnector {
         let settings = try PrometheusSettings(json: source.settings, of: source.name)
         var report = IngestReport()
         var bytes = 0
+        var owners: [String: String] = [:]
         for query in settings.queries {
             var pull = try await RangePull(
                 query, settings, source: source, client: client, pool: pool, now: now,
-                report: report, bytes: bytes)
+                report: report, bytes: bytes, owners: owners)
             let isDone = try await pull.run(progress)
-            (report, bytes) = (pull.report, pull.bytes)
+            (report, bytes, owners) = (pull.report, pull.bytes, pull.owners)
             if !isDone { break }
         }
         return report
@@ -250,10 +251,13 @@ struct RangePull {
     private var position: RangePosition
     private(set) var report: IngestReport
     private(set) var bytes: Int
+    /// Which query has brought which series: two would replace each other's values.
+    private(set) var owners: [String: String]
 
     init(
         _ query: PrometheusSettings.Query, _ settings: PrometheusSettings, source: Source,
-        client: FeedClient, pool: Pool, now: Timestamp, report: IngestReport, bytes: Int
+        client: FeedClient, pool: Pool, now: Timestamp, report: IngestReport, bytes: Int,
+        owners: [String: String]
     ) async throws {
         range = QueryRange(settings, query)
         self.query = query
@@ -264,6 +268,7 @@ struct RangePull {
         self.now = now
         self.report = report
         self.bytes = bytes
+        self.owners = owners
         stored = try await pool.transaction { db in
             try CursorStore.position(source: source.id, part: query.expression, in: db)
         }
@@ -295,6 +300,10 @@ struct RangePull {
             } catch let error as PullError {
                 return try await fail(error)
             } catch let error as FeedError {
+                report.trouble = error.withoutValues
+                report.reject(settings.access.host, error.description)
+                return true
+            } catch let error as IngestError where error.isOfData {
                 report.trouble = error.description
                 report.reject(settings.access.host, error.description)
                 return true
@@ -318,8 +327,15 @@ struct RangePull {
     private mutating func take(from: Int64, through: Int64, end: Int64) async throws {
         let answer = try await range.fetch(from: from, through: through, client)
         bytes += answer.body.count
-        let content = try range.content(answer, source: source.name, now: now)
+        var content = try range.content(answer, source: source.name, now: now)
+        content.bytes = answer.body.count
         report.files += 1
+        for piece in content.pieces?.pieces ?? [] {
+            guard owners[piece.key, default: query.expression] == query.expression else {
+                throw IngestError.sameSeries(key: piece.key)
+            }
+            owners[piece.key] = query.expression
+        }
         var next = position
         // What lies well back is read for good even where there is nothing; nearer to the end, data
         // may still come.
@@ -334,9 +350,9 @@ struct RangePull {
 
     private mutating func store(_ content: PageContent?, _ next: RangePosition) async throws {
         let (before, after) = (stored, try StableJSON.text(next))
-        let (source, part) = (source, query.expression)
+        let (source, part, now) = (source, query.expression, now)
         let filed = try await pool.transaction { db in
-            let filed = try content.map { try $0.file(from: source, in: db) }
+            let filed = try content.map { try $0.file(from: source, now: now, in: db) }
             try GuardedCursor.move(
                 source: source.id, part: part, from: before, to: after, in: db)
             return filed

@@ -81,7 +81,7 @@ package struct RecordListSettings: SourceSettings, Equatable {
 /// Every record is a part of the source with a cursor of its own. Its files are fetched to a private
 /// folder, held against the digests where the folder has some, and stored as the folder connector
 /// stores them, whole and in one transaction.
-package struct RecordListConnector: WebConnector {
+package struct RecordListConnector: SourceConnector {
     /// What sources of this connector have as their kind.
     package static let kind = "wfdb-http"
 
@@ -115,17 +115,81 @@ package struct RecordListConnector: WebConnector {
             try CursorStore.positions(source: source.id, in: db)
         }
         var report = IngestReport()
-        let list: RecordList
-        do {
-            list = try await folder.records()
-        } catch let error as PullError {
-            report.trouble = error.description
-            report.reject(settings.access.host, error.description)
+        let peace = ListPosition.decode(cursors[ListPosition.part])
+        if let notBefore = peace.notBefore, now < notBefore {
+            report.filesWaiting += 1
+            report.trouble = "the other side asked to be left alone until \(notBefore)"
             return report
         }
-        for reason in list.unusable { report.reject(settings.access.host, reason) }
-        var bytes = 0
-        var taken = 0
+        do {
+            let list = try await folder.records()
+            for reason in list.unusable { report.reject(settings.access.host, reason) }
+            let pull = ListPull(
+                list: list, folder: folder, source: source, pool: pool, now: now,
+                temporary: temporary, cursors: cursors)
+            try await pull.run(&report, progress)
+        } catch let error as PullError {
+            report.trouble = error.description
+            guard case .later(_, let seconds) = error else {
+                report.reject(settings.access.host, error.description)
+                return report
+            }
+            // A server that asks for peace gets it for all its records.
+            report.filesWaiting += 1
+            let position = try StableJSON.text(ListPosition(notBefore: now + .seconds(seconds)))
+            try await pool.transaction { db in
+                try CursorStore.move(
+                    source: source.id, part: ListPosition.part, to: position, in: db)
+            }
+        }
+        return report
+    }
+
+    /// Reads the list of records, and stores nothing: the names that recordings would have.
+    func preview(
+        name: String, settings: RecordListSettings, now: Timestamp
+    ) async throws -> [PullPreview] {
+        let list = try await WebFolder(settings: settings, client: client).records()
+        let recordings = list.records.map { "\(name)/\(settings.renames[$0] ?? $0)" }
+        return [PullPreview(items: recordings.count, recordings: recordings)]
+    }
+}
+
+/// What is kept of a folder as a whole.
+struct ListPosition: Sendable, Equatable, Codable {
+    /// No record is called so.
+    static let part = "/"
+
+    /// The server asks to be left alone until then.
+    var notBefore: Timestamp?
+
+    /// The position in a stored cursor; an empty one for what this version cannot read.
+    static func decode(_ json: String?) -> ListPosition {
+        json.flatMap { try? JSONDecoder().decode(ListPosition.self, from: Data($0.utf8)) }
+            ?? ListPosition()
+    }
+}
+
+/// One pull of the records of a list.
+struct ListPull {
+    let list: RecordList
+    let folder: WebFolder
+    let source: Source
+    let pool: Pool
+    let now: Timestamp
+    /// A folder of this machine where private ones are made.
+    let temporary: String
+    /// As they were stored when the pull began.
+    let cursors: [String: String]
+
+    /// Pulls what is new, until one pull has taken enough.
+    ///
+    /// - Throws: `PullError.later` where the server asks for peace; what ends a pull as a whole.
+    func run(
+        _ report: inout IngestReport, _ progress: (IngestReport) throws -> Void
+    ) async throws {
+        let settings = folder.settings
+        var (bytes, taken) = (0, 0)
         for record in list.records {
             let stored = cursors[record]
             let position = RecordPosition.decode(stored)
@@ -148,18 +212,9 @@ package struct RecordListConnector: WebConnector {
                 temporary: temporary, stored: stored)
             bytes += try await pull.run(&report)
             try progress(report)
-            // A server that asks for peace gets it for all its records.
+            // What is away for one record is away for all.
             if report.trouble != nil { break }
         }
-        return report
-    }
-
-    /// Reads the list of records, and stores nothing: the names that recordings would have.
-    func preview(
-        name: String, settings: RecordListSettings, now: Timestamp
-    ) async throws -> [PullPreview] {
-        let list = try await WebFolder(settings: settings, client: client).records()
-        return [PullPreview(records: list.records.map { "\(name)/\(settings.renames[$0] ?? $0)" })]
     }
 }
 
@@ -198,6 +253,9 @@ struct RecordList: Sendable {
         }
         return folders
     }
+
+    /// Keeps one more reason for which something of the list is passed over.
+    mutating func note(_ reason: String) { unusable.append(reason) }
 
     mutating func addDigests(_ text: String) {
         for line in text.split(whereSeparator: \.isNewline) where digests.count < 2_000_000 {
@@ -247,7 +305,7 @@ struct RecordPosition: Sendable, Equatable, Codable {
     ) -> Bool {
         guard content != nil || rejected != nil, let lookedAt else { return false }
         if list.digest(of: record) != digest { return false }
-        if digest != nil, content != nil { return true }
+        if digest != nil, content != nil, rejected == nil { return true }
         return Double(now.microseconds - lookedAt.microseconds) < recheckSeconds * 1e6
     }
 }
@@ -266,7 +324,7 @@ struct WebFolder: Sendable {
     let settings: RecordListSettings
     let client: FeedClient
 
-    /// How deep lists may lead to lists.
+    /// How many lists are read, with those that they lead to.
     private static let listsMaximum = 10_000
 
     /// The records that the folder and those below it list.
@@ -276,7 +334,10 @@ struct WebFolder: Sendable {
         var count = 0
         while let below = open.popLast() {
             count += 1
-            guard count <= Self.listsMaximum else { break }
+            guard count <= Self.listsMaximum else {
+                list.note("there are more than \(Self.listsMaximum) lists; the others are not read")
+                break
+            }
             let answer = try await fetch(below + settings.list, known: nil)
             let text = String(decoding: answer.body, as: UTF8.self)
             if answer.mediaType == "text/html" || text.drop(while: \.isWhitespace).hasPrefix("<") {

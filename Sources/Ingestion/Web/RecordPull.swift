@@ -31,7 +31,7 @@ struct RecordPull {
     ///
     /// - Parameter report: What was done is added to it.
     /// - Returns: How many bytes were fetched.
-    /// - Throws: What ends the pull as a whole: the database, or that it is stopped.
+    /// - Throws: What ends the pull as a whole: the database, that it is stopped, or `PullError.later`.
     func run(_ report: inout IngestReport) async throws -> Int {
         report.files += 1
         var position = RecordPosition.decode(stored)
@@ -50,6 +50,7 @@ struct RecordPull {
             try await store(fetched, from: place, position, &report)
             return fetched.bytes
         } catch let error as PullError {
+            if case .later = error { throw error }
             if error.isPassing {
                 report.trouble = error.description
                 report.filesWaiting += 1
@@ -137,7 +138,9 @@ struct RecordPull {
 
     /// Whether the server says of every file that it is the one that is stored.
     private func isUnchanged(_ position: RecordPosition, below: String) async throws -> Bool {
-        guard position.content != nil, position.rejected == nil, !position.files.isEmpty,
+        // Digests that have changed are kept by files that match them.
+        guard position.content != nil, position.rejected == nil,
+            position.digest == list.digest(of: record), !position.files.isEmpty,
             position.files.values.allSatisfy({ !$0.isEmpty })
         else { return false }
         for (file, validators) in position.files.sorted(by: { $0.key < $1.key }) {
@@ -185,12 +188,14 @@ struct RecordPull {
             throw Flaw(description: "\(record.prefix(60)): its name is longer than 400 characters")
         }
         let filing = RecordingFiling(recording, key: key)
-        let (source, part, before) = (source, record, stored)
+        let (source, part, before, now) = (source, record, stored, now)
         let after = try StableJSON.text(position)
         let outcome = try await pool.transaction { db in
             let outcome = try filing.store(onConflict: source.conflictRule, in: db)
             var figures = SourceFigures()
             if case .unchanged = outcome {} else { figures.samples = filing.sampleCount }
+            figures.dataUntil = filing.until.map { min($0, now) }
+            figures.bufferedBytes = fetched.bytes
             try SourceFigures.add(figures, to: source.id, in: db)
             try GuardedCursor.move(
                 source: source.id, part: part, from: before, to: after, in: db)

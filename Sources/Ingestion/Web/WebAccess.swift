@@ -54,6 +54,13 @@ package struct WebAccess: Sendable, Equatable, Codable {
 
     /// What is wrong with it; nil where it can be used.
     package var flaw: String? {
+        guard let parts = URLComponents(string: url), let host = parts.host, !host.isEmpty else {
+            return "the URL has no host"
+        }
+        // It would lie in the database in plain text.
+        if parts.user != nil || parts.password != nil {
+            return "the URL holds a user or a password; they are told beside it"
+        }
         if bearer != nil && user != nil { return "both a token and a user are told" }
         if (user == nil) != (password == nil) { return "a user and a password belong together" }
         if (certificateFile == nil) != (keyFile == nil) {

@@ -39,8 +39,24 @@ package struct CSVError: Error, Equatable, CustomStringConvertible {
     }
 
     package var description: String {
-        (line.map { "\(file), line \($0): " } ?? "\(file): ") + reason.sentence + "."
+        prefix + reason.sentence + "."
     }
+
+    /// The sentence without anything that stands in the rows, for what is kept or logged.
+    package var discreet: String {
+        switch reason {
+        case .time(let column, _, let accepted):
+            prefix + "column \(column) holds what is no time; accepted: "
+                + (accepted?.example ?? TimeFormat.allExamples) + "."
+        case .ambiguousDate(let column, _):
+            prefix + "no date in column \(column) tells day and month apart."
+        case .number(let column, _): prefix + "column \(column) holds what is no number."
+        case .delimiter: prefix + "the delimiter is not accepted."
+        default: description
+        }
+    }
+
+    private var prefix: String { line.map { "\(file), line \($0): " } ?? "\(file): " }
 }
 
 extension CSVError.Reason {

@@ -25,7 +25,7 @@ package struct FeedReport: Sendable, Equatable {
 
     /// Lines or list members that were read.
     package var items = 0
-    /// Those of them that could not be read and were left out whole.
+    /// Those of them that could not be read; what stood before the fault may have been taken.
     package var badItems = 0
     /// Why, for the first of them.
     package var reasons: [FeedError] = []
@@ -34,6 +34,9 @@ package struct FeedReport: Sendable, Equatable {
     package var infinite = 0
     /// Values that are no numbers, such as texts, and were passed over.
     package var ignored = 0
+    /// Whether something without a time of its own has that of the answer: the same answer later then
+    /// tells something new.
+    package var usesReceiveTime = false
 
     package init() {}
 }

@@ -49,6 +49,16 @@ package struct FeedError: Error, Equatable, Sendable, CustomStringConvertible {
         return prefix + "it cannot be read; accepted is \(accepted)."
     }
 
+    /// The sentence without values that stand in the feed; for what is kept.
+    package var withoutValues: String {
+        switch reason {
+        case .field(let name, let found, let accepted) where !found.isEmpty:
+            prefix + "the \(Self.cut(name)) cannot be read; accepted is \(accepted)."
+        case .seriesName: prefix + "a series has a name that cannot be used."
+        default: description
+        }
+    }
+
     private var prefix: String {
         switch place {
         case .whole: "\(feed): "

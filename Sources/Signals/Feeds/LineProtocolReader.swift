@@ -55,6 +55,7 @@ package struct LineProtocolReader: Sendable {
                         "timestamp", point.timestamp ?? [],
                         accepted: "a whole number of \(precision.rawValue)")
                 }
+                if point.timestamp == nil { builder.report.usesReceiveTime = true }
                 try add(point, at: time, to: &builder)
             } catch {
                 try builder.count(bad: error, at: .line(line))

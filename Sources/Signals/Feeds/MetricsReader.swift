@@ -65,7 +65,11 @@ package struct MetricsReader: Sendable {
             do throws(Refusal) {
                 var scan = MetricsLine(text)
                 let sample = try scan.sample()
+                if !isOpen, stop == bytes.count {
+                    throw Refusal("end of the line", [], accepted: "a line end behind every sample")
+                }
                 let time = try time(sample.timestamp, isOpen: isOpen)
+                if sample.timestamp == nil { builder.report.usesReceiveTime = true }
                 let series = LabelledName.text(sample.name, sample.labels)
                 let index = try builder.place(of: series, unit: Self.unit(sample.name, units))
                 try builder.add(sample.value, at: time, to: index)
@@ -83,14 +87,16 @@ package struct MetricsReader: Sendable {
             }
             return receivedAt
         }
-        guard text.count <= 40, let count = FeedNumber.read(text),
+        // What has fractions of a millisecond is seconds, of an answer that has lost its end.
+        let isWhole = isOpen || text.allSatisfy { $0 &- 48 < 10 || $0 == UInt8(ascii: "-") }
+        guard text.count <= 40, isWhole, let count = FeedNumber.read(text),
             let time = FeedNumber.instant(count, unitMicroseconds: isOpen ? 1e6 : 1e3)
         else { throw Refusal("timestamp", text.prefix(41), accepted: Self.times(isOpen)) }
         return time
     }
 
     private static func times(_ isOpen: Bool) -> String {
-        isOpen ? "seconds since 1970" : "milliseconds since 1970"
+        isOpen ? "seconds since 1970" : "whole milliseconds since 1970"
     }
 
     /// Where the line that marks the end begins; nil where there is none.

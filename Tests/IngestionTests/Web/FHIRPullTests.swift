@@ -118,7 +118,12 @@ func bundle(page: Int, pages: Int, host: String) -> String {
         try await withServer(pages: 1) { source, settings in
             _ = try await pull(source, settings)
             try await source.pool.run("DELETE FROM systole.source_cursor")
-            try await source.pool.run("UPDATE systole.recording SET content = sha256('x')")
+            // As if it had begun at another time.
+            try await source.pool.run(
+                """
+                UPDATE systole.recording
+                SET content = sha256('x'), started_at = started_at + interval '1 second'
+                """)
             try await source.pool.run("DELETE FROM systole.observation")
             let report = try await pull(source, settings)
             #expect(report.stored == 4 && report.recordings == 0 && report.rejected == 1)

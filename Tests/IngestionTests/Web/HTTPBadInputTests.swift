@@ -368,4 +368,92 @@ private let line = "m a=1 1735689600000000000\n"
             }
         }
     }
+
+    @Test func `a metric that is cut off is no metric`() async throws {
+        try await withWebSource({ _ in .text("up 1 1760000000000\nt 2") }) { source in
+            let report = try await source.pull(
+                HTTPSettings(access: source.access(), format: .openMetrics))
+            #expect(report.stored == 1 && report.badRows == 1)
+            #expect(report.rejections.first?.reason.contains("line end") == true)
+        }
+    }
+
+    @Test(arguments: [
+        HTTPSettings.Paging.offset(parameter: "o", size: .max), .offset(parameter: "o", size: 0),
+        .page(parameter: "p", first: .max), .page(parameter: "p", first: -1),
+    ])
+    func `pages that cannot be counted are refused`(paging: HTTPSettings.Paging) throws {
+        var settings = HTTPSettings(
+            access: WebAccess(url: "https://example.org/"), format: .lineProtocol)
+        settings.paging = paging
+        #expect(settings.flaw != nil)
+    }
+
+    @Test func `what is kept of a refusal quotes nothing`() async throws {
+        let body = "time,a\n4711,x\n4712,y\n"
+        try await withWebSource({ _ in .text(body) }) { source in
+            var settings = HTTPSettings(access: source.access(), format: .csv)
+            settings.csv.timeColumn = "a"
+            let report = try await source.pull(settings)
+            let trouble = try #require(report.trouble)
+            #expect(!trouble.contains("\"x\""), "\(trouble)")
+        }
+    }
+
+    @Test func `seconds in metrics of milliseconds are an answer that has lost its end`()
+        async throws
+    {
+        try await withWebSource({ _ in
+            .text("# UNIT t celsius\nt 1 1772323200.5\nt 2 1772323260\n")
+        }) { source in
+            let report = try await source.pull(
+                HTTPSettings(access: source.access(), format: .openMetrics))
+            #expect(report.badRows == 1 && report.stored == 1)
+        }
+    }
+
+    @Test func `what a table tells twice, and an answer that is none, are among the figures`()
+        async throws
+    {
+        let body = Mutex("time,a\n2025-01-01,1\n2025-01-01,1\n2025-01-02,2\n2025-01-02,3\n")
+        try await withWebSource({ _ in .text(body.withLock { $0 }) }) { source in
+            let settings = HTTPSettings(access: source.access(), format: .csv)
+            try await source.pull(settings)
+            body.withLock { $0 = "<html>" }
+            try await source.pull(settings)
+            let row = try await source.pool.run(
+                "SELECT stored, duplicates, conflicts, rejected FROM systole.sources"
+            ).only()
+            #expect(try row.int("stored") == 2 && row.int("duplicates") == 1)
+            #expect(try row.int("conflicts") == 1 && row.int("rejected") == 1)
+        }
+    }
+
+    @Test func `a header that is cut by its length names no columns`() async throws {
+        let body = "time," + (0..<200_000).map { "c\($0)" }.joined(separator: ",") + "\n1,2\n"
+        try await withWebSource({ _ in .text(body) }) { source in
+            let report = try await source.pull(
+                HTTPSettings(access: source.access(), format: .csv))
+            #expect(report.trouble?.contains("line 1 is longer than the 1048576 bytes") == true)
+        }
+    }
+
+    @Test(arguments: ["https://", "https://u:p@example.org/", "https://u@example.org/"])
+    func `an address without a host, or with a password, is refused before it is stored`(
+        url: String
+    ) {
+        #expect(HTTPSettings(access: WebAccess(url: url), format: .lineProtocol).flaw != nil)
+    }
+
+    @Test func `settings that cannot be read are told by their field`() {
+        for (json, word) in [
+            ("{}", "\"access\" is missing"), (#"{"access": {"url": 7}}"#, "\"access.url\""),
+            ("[", "the settings cannot be read"),
+        ] {
+            let error = #expect(throws: IngestError.self) {
+                try HTTPSettings(json: json, of: "plant")
+            }
+            #expect(error?.description.contains(word) == true, "\(error?.description ?? "")")
+        }
+    }
 }

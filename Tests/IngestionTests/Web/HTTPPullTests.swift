@@ -363,4 +363,25 @@ private let table =
             #expect(try await source.everything() == [])
         }
     }
+
+    @Test(arguments: [
+        (FeedFormat.openMetrics, "t 20.5\n"), (.openMetrics, "t 20.5\n# EOF\n"),
+        (.lineProtocol, "m t=20.5\n"),
+    ])
+    func `what has no time of its own is new at every pull, also where it is the same`(
+        format: FeedFormat, body: String
+    ) async throws {
+        try await withWebSource({ request in
+            request.headers["if-none-match"] == nil
+                ? .text(body, "ETag: \"same\"") : .answer(status: 304)
+        }) { source in
+            let settings = HTTPSettings(access: source.access(), format: format)
+            for minute in 0..<3 {
+                let report = try await source.pull(
+                    settings, now: WebSource.now + .seconds(60 * minute))
+                #expect(report.stored == 1, "\(report)")
+            }
+            #expect(try await source.observations().count == 3)
+        }
+    }
 }

@@ -207,4 +207,15 @@ final class FakePrometheus: Sendable {
         settings.pointsMaximum = 11_001
         #expect(settings.flaw != nil)
     }
+
+    @Test func `queries that would become the same series are refused`() async throws {
+        let server = FakePrometheus()
+        try await withWebSource({ server.answer($0) }) { source in
+            var settings = settings(source)
+            settings.queries = [.init(expression: "up"), .init(expression: "up + 0")]
+            let report = try await pull(source, settings)
+            #expect(report.rejected == 1 && report.revised == 0 && report.conflicts == 0)
+            #expect(report.trouble?.contains("plant.up{job=\"a\"}") == true, "\(report)")
+        }
+    }
 }

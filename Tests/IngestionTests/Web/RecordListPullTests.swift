@@ -237,4 +237,51 @@ private func header(_ name: String, count: Int = 120) -> [UInt8] {
         settings.access.url = "https://h/db"
         #expect(settings.flaw != nil)
     }
+
+    @Test func `a server that asks for peace gets it for its list and all its records`()
+        async throws
+    {
+        let folder = folder()
+        let asked = Mutex("/db/RECORDS")
+        try await withWebSource({ request in
+            request.target == asked.withLock { $0 }
+                ? .answer(status: 429, headers: ["Retry-After: 600"]) : folder.answer(request)
+        }) { source in
+            for target in ["/db/RECORDS", "/db/b.hea"] {
+                asked.withLock { $0 = target }
+                let report = try await pull(source)
+                #expect(report.filesWaiting == 1 && report.rejected == 0)
+                #expect(report.trouble?.contains("600 s") == true)
+                let count = source.receiver.received.count
+                let soon = try await pull(source, at: WebSource.now + .seconds(599))
+                #expect(soon.filesWaiting == 1 && soon.trouble?.contains("until") == true)
+                #expect(source.receiver.received.count == count)
+                try await source.pool.run("DELETE FROM systole.source_cursor WHERE part = '/'")
+            }
+            asked.withLock { $0 = "" }
+            #expect(try await pull(source, at: WebSource.now + .seconds(600)).filesWaiting == 0)
+            #expect(try await keys(source) == ["plant/a", "plant/b", "plant/sub/c"])
+        }
+    }
+
+    @Test func `a record whose digest was there before its file is looked at again`() async throws {
+        let folder = folder()
+        folder.addDigests()
+        try await withWebSource({ folder.answer($0) }) { source in
+            var source = source
+            source.isRevisable = true
+            let first = try await pull(source)
+            #expect(first.recordings == 3)
+            // The digests are those of a file that comes a little later.
+            let (old, new) = (folder["b.dat"], samples(120, from: 99))
+            folder["b.dat"] = new
+            folder.addDigests()
+            folder["b.dat"] = old
+            let early = try await pull(source)
+            #expect(early.rejected == 1)
+            folder["b.dat"] = new
+            let later = try await pull(source, at: WebSource.now + .seconds(90_000))
+            #expect(later.recordings == 1)
+        }
+    }
 }
