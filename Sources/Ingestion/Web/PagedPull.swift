@@ -234,9 +234,11 @@ struct PagedPull<Reader: PageReader> {
             return
         }
         report.reject(reader.access.host, error.description)
+        // Who cannot be reached has given no answer.
+        if error.isPassing { return }
         try await countRejection()
         // What a page leads to may not be there any more: the next pull walks from the start.
-        if !error.isPassing { try await store(nil) { $0.walk = nil } }
+        try await store(nil) { $0.walk = nil }
     }
 
     /// Reports an answer that cannot be used; what lies before it is stored.
