@@ -43,8 +43,9 @@ import Testing
                 WHERE run_at > greatest(now(), fire_at + interval '10 minutes')
                 """
             #expect(try await fixture.value(late) == "0")
+            // As of the fire: in the first minutes of an hour the time of some comes meanwhile.
             let wrong: SQL =
-                "SELECT count(*) FROM systole.job WHERE (state = 'ready') <> (run_at <= now())"
+                "SELECT count(*) FROM systole.job WHERE (state = 'ready') <> (run_at <= created_at)"
             #expect(try await fixture.value(wrong) == "0")
         }
     }
