@@ -71,6 +71,7 @@ let package = Package(
         systemLibrary("CZlib", "zlib", apt: "zlib1g-dev"),
         systemLibrary("CZstd", "libzstd", apt: "libzstd-dev"),
         systemLibrary("CMosquitto", "libmosquitto", apt: "libmosquitto-dev"),
+        .systemLibrary(name: "CTerminal"),
         .target(
             name: "CKernels",
             cSettings: [
@@ -126,7 +127,7 @@ let package = Package(
                 "Series", "Tensors", "Learning", "Models", "Signals", "Forecasting",
                 "Classification", "Charts", "Postgres", "WebClient", "Messaging", "Store", "Jobs",
                 "Ingestion", "Workflows", "Notifications",
-                "CRevision", argumentParser, lifecycle, unixSignals, logging, yams,
+                "CRevision", "CTerminal", argumentParser, lifecycle, unixSignals, logging, yams,
             ],
             swiftSettings: strict),
         .executableTarget(

@@ -141,7 +141,7 @@ struct JobCommand: AsyncParsableCommand {
                 try await JobWatch.follow(job, on: pool) { text in
                     // A terminal has its own line for this.
                     if !ProgressLine.isTerminal { print(text) }
-                    Terminal.flush()
+                    try Terminal.flush()
                 }
                 print("job \(job) is done")
             }

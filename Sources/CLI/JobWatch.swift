@@ -19,9 +19,10 @@ enum JobWatch {
     ///   - job: Its number.
     ///   - pool: Where it is asked after, twice a second.
     ///   - say: Gets the line whenever it changes; the progress line of a terminal apart from that.
-    /// - Throws: `Failed` where it is given up or cancelled, `PostgresError` SY020 where there is none.
+    /// - Throws: `Failed` where it is given up or cancelled, `PostgresError` SY020 where there is none,
+    ///   and what `say` throws.
     static func follow(
-        _ job: Int64, on pool: Pool, say: (String) -> Void = { _ in }
+        _ job: Int64, on pool: Pool, say: (String) throws -> Void = { _ in }
     ) async throws {
         let line = ProgressLine()
         defer { line.end() }
@@ -50,7 +51,7 @@ enum JobWatch {
                     text += "; no worker does \(try row.text("kind")) jobs: see `systole work`"
                 }
                 line.show(text)
-                if text != said { say(text) }
+                if text != said { try say(text) }
                 said = text
                 try await Task.sleep(for: .milliseconds(500))
             }

@@ -67,6 +67,25 @@ struct Systole: AsyncParsableCommand {
         } catch {
             Failure.report(error)
         }
+        ProcessEnd.leave(0)
+    }
+}
+
+/// The end of the process.
+enum ProcessEnd {
+    /// Hands on what was printed and ends the process at once; 1 where it could not be written.
+    ///
+    /// Not by `exit`: its handlers free OpenSSL's tables while a thread of libcurl, libpq or
+    /// libmosquitto may still work with them, which crashed commands that were done before such a
+    /// thread had begun. Nothing here needs a handler: files are closed by those who opened them.
+    static func leave(_ code: Int32) -> Never {
+        do {
+            try Terminal.flush()
+        } catch {
+            Terminal.complain("systole: \(error)")
+            _exit(max(code, 1))
+        }
+        _exit(code)
     }
 }
 
@@ -77,14 +96,14 @@ enum Failure {
         let code = Systole.exitCode(for: error)
         if code == .success {
             print(Systole.fullMessage(for: error))
-            exit(0)
+            ProcessEnd.leave(0)
         }
         if code == .validationFailure {
             Terminal.complain(Systole.fullMessage(for: error))
-            exit(2)
+            ProcessEnd.leave(2)
         }
         if !(error is ExitCode) { Terminal.complain("systole: \(sentence(for: error))") }
-        exit(1)
+        ProcessEnd.leave(1)
     }
 
     /// What `error` says to a person.

@@ -1,3 +1,4 @@
+import CTerminal
 import Foundation
 import Glibc
 import Synchronization
@@ -11,8 +12,11 @@ enum Terminal {
     }
 
     /// Hands on what was printed, so that a reader behind a pipe sees it now.
-    static func flush() {
-        fflush(nil)
+    ///
+    /// - Throws: `OutputFailure` where that fails, or where something printed before was lost.
+    static func flush() throws {
+        let failure = cterminal_flush()
+        guard failure == 0 else { throw OutputFailure(code: failure) }
     }
 
     /// Writes to standard output at once, and fails where that fails, which `print` does not.
@@ -33,10 +37,11 @@ enum Terminal {
 
     /// Standard output takes no more.
     struct OutputFailure: Error, CustomStringConvertible {
-        /// As the system numbers its errors.
+        /// As the system numbers its errors; -1 where what failed was an earlier write.
         let code: Int32
 
         var description: String {
+            guard code > 0 else { return "standard output could not be written" }
             let reason = unsafe String(cString: strerror(code))
             return "standard output cannot be written: \(reason)"
         }

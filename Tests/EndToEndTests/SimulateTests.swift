@@ -45,14 +45,20 @@ import Testing
         }
     }
 
-    @Test(arguments: ["ecg --seconds 100000", "ecg --seconds 1", "plant --hours 48"])
+    /// Those that write as they go, one that prints, and one that prints more than is held back.
+    @Test(arguments: [
+        "simulate ecg --seconds 100000", "simulate ecg --seconds 1", "simulate plant --hours 48",
+        "config", "forecast plant.csv --column OT --horizon 4000 --family seasonal-naive --json",
+    ])
     func `output that cannot be written is one sentence`(arguments: String) throws {
         try withTemporaryFolder { folder in
+            let made = try Executable.run(["simulate", "plant", "--hours", "9000"], in: folder)
+            try Data(made.output.utf8).write(to: folder.appending(path: "plant.csv"))
             let outcome = try Executable.run(
-                ["-c", "exec '\(Executable.path)' simulate \(arguments) > /dev/full"], in: folder,
+                ["-c", "exec '\(Executable.path)' \(arguments) > /dev/full"], in: folder,
                 path: "/bin/sh")
             #expect(outcome.status == 1)
-            #expect(outcome.errors.contains("cannot be written"), "\(outcome.errors)")
+            #expect(outcome.errors.contains("standard output"), "\(outcome.errors)")
             #expect(outcome.errors.split(separator: "\n").count == 1)
         }
     }

@@ -34,7 +34,7 @@ private let mayImport: [String: Set<String>] = [
     "CLI": [
         "Series", "Tensors", "Learning", "Models", "Signals", "Forecasting", "Classification",
         "Charts", "Postgres", "WebClient", "Messaging", "Store", "Jobs", "Ingestion", "Workflows",
-        "Notifications", "CRevision",
+        "Notifications", "CRevision", "CTerminal",
         "ArgumentParser", "Crypto", "ServiceLifecycle", "UnixSignals", "Logging", "Yams",
     ],
     "Benchmarks": [
@@ -82,7 +82,8 @@ private let systemModules: Set<String> = [
         let homes = [
             "CKernels": "Tensors", "CFFTW": "Tensors", "COpenBLAS": "Tensors",
             "CLibPQ": "Postgres", "CCurl": "WebClient", "CMosquitto": "Messaging",
-            "CFLAC": "Signals", "CRevision": "CLI", "CZlib": "WebClient", "CZstd": "WebClient",
+            "CFLAC": "Signals", "CRevision": "CLI", "CTerminal": "CLI", "CZlib": "WebClient",
+            "CZstd": "WebClient",
         ]
         for (module, home) in homes {
             let importers = mayImport.filter { $0.value.contains(module) }.keys.sorted()

@@ -162,13 +162,13 @@ struct ClassifyRun {
             // Both may be on one terminal.
             progress.end()
             for report in reports { print(report.line) }
-            Terminal.flush()
+            try Terminal.flush()
         case .jsonLines:
             progress.end()
             for report in reports {
                 print(try FindingFormat.jsonLines.rows(report), terminator: "")
             }
-            Terminal.flush()
+            try Terminal.flush()
         case .file(var file, let format):
             for report in reports { try file.append(try format.rows(report)) }
             sink = .file(file, format)
