@@ -13,8 +13,8 @@ struct UpCommand: AsyncParsableCommand {
         discussion: """
             Without DATABASE_URL a private PostgreSQL is made in .systole/ and survives restarts.
             Workers are processes of their own, so that a training takes down nobody but itself;
-            one that dies is started again. In the private database each works as the role that may
-            do its part and nothing else. Ctrl-C stops everything in order.
+            one that dies is started again, as is the private database. There each works as the role
+            that may do its part and nothing else. Ctrl-C stops everything in order.
 
             Example:
               systole up
@@ -27,15 +27,16 @@ struct UpCommand: AsyncParsableCommand {
         LogFormat.start(level: configuration.logLevel)
         if let external = try Database.external(configuration) {
             print("database: \(external)")
-            return try await work(configuration, on: external, isPrivate: false)
+            return try await work(configuration, on: external, besides: [], isPrivate: false)
         }
         let cluster = try PrivateCluster(folder: configuration.folder)
         let server = try await cluster.start()
         for message in cluster.messages { print(message) }
         print("connect: \(cluster.psqlCommand)")
-        Terminal.flush()
+        try? Terminal.flush()  // Who cannot read this is served all the same.
         do {
-            try await work(configuration, on: server, isPrivate: true)
+            let watch = PrivateServerWatch(cluster: cluster, server: server)
+            try await work(configuration, on: server, besides: [watch], isPrivate: true)
         } catch {
             await cluster.stop()
             throw error
@@ -46,7 +47,8 @@ struct UpCommand: AsyncParsableCommand {
 
     /// Migrates, then runs the workers until a signal says stop.
     private func work(
-        _ configuration: Configuration, on server: ConnectionConfiguration, isPrivate: Bool
+        _ configuration: Configuration, on server: ConnectionConfiguration,
+        besides watches: [any Service], isPrivate: Bool
     ) async throws {
         let connection = try await Connection.open(server)
         do {
@@ -69,7 +71,8 @@ struct UpCommand: AsyncParsableCommand {
         let announcement = Announcement(server: server, children: workers)
         let group = ServiceGroup(
             configuration: .init(
-                services: (children as [any Service] + [announcement]).map {
+                // In reverse order they stop: the watch is the last.
+                services: (watches + children + [announcement]).map {
                     .init(service: $0, successTerminationBehavior: .ignore)
                 },
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: Logger(label: "systole.up")))
@@ -120,7 +123,7 @@ private struct Announcement: Service {
             while !Task.isCancelled {
                 if (try? await isReady(pool)) == true {  // A refusal now may pass; asked again.
                     print("ready: workers \(children.map(\.name).joined(separator: " and ")) run")
-                    Terminal.flush()
+                    try? Terminal.flush()  // Who cannot read this is served all the same.
                     break
                 }
                 try? await Task.sleep(for: .milliseconds(200))  // Ends early only when cancelled.

@@ -47,35 +47,91 @@ private struct Service {
 }
 
 @Suite struct UpTests {
-    @Test func `up starts everything once, and a second one is refused with its number`()
-        async throws
-    {
+    /// A service that is ready, in a folder of its own; what it said before, and its database.
+    private struct Ready {
+        let service: Service
+        let folder: URL
+        let lines: [String]
+        let server: ConnectionConfiguration
+    }
+
+    /// Stops the service afterwards, which ends with 0 and leaves no database running.
+    private static func withService(_ body: (Ready) async throws -> Void) async throws {
         // Where every user may enter, since the server does not run as root.
         let folder = URL(filePath: "/tmp/systole-up-\(UUID().uuidString.prefix(8))")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
-
         let service = try Service(in: folder)
         let lines = await service.lines(until: "ready")
-        #expect(lines.contains { $0.hasPrefix("connect: psql ") })
-        #expect(lines.last?.hasPrefix("ready") == true, "\(lines)")
-
-        let second = try Executable.run(["up"], in: folder)
-        #expect(second.status == 1)
-        #expect(second.errors.contains("process \(service.process.processIdentifier)"))
-
-        let migrations = Executable.package.appending(path: "migrations").path
-        let doctor = try Executable.run(["doctor", "--migrations", migrations], in: folder)
-        #expect(doctor.status == 0, "\(doctor.output)")
-        // Ingestion has one that fetches and one that listens.
-        #expect(doctor.output.contains("workers: 4 run"))
-
-        let server = try #require(try PrivateCluster.running(in: folder.path + "/.systole"))
-        let who = try await roles(at: server)
-        #expect(who.filter { $0.hasPrefix("systole-work/") } == Self.roles)
-
+        do {
+            let server = try #require(
+                try PrivateCluster.running(in: folder.path + "/.systole"), "\(lines)")
+            try await body(
+                Ready(service: service, folder: folder, lines: lines, server: server))
+        } catch {
+            _ = await service.stop()
+            throw error
+        }
         #expect(await service.stop() == 0)
         #expect(try PrivateCluster.running(in: folder.path + "/.systole") == nil)
+    }
+
+    @Test func `up starts everything once, and a second one is refused with its number`()
+        async throws
+    {
+        try await Self.withService { ready in
+            #expect(ready.lines.contains { $0.hasPrefix("connect: psql ") })
+            #expect(ready.lines.last?.hasPrefix("ready") == true, "\(ready.lines)")
+
+            let second = try Executable.run(["up"], in: ready.folder)
+            #expect(second.status == 1)
+            #expect(second.errors.contains("process \(ready.service.process.processIdentifier)"))
+
+            let migrations = Executable.package.appending(path: "migrations").path
+            let doctor = try Executable.run(
+                ["doctor", "--migrations", migrations], in: ready.folder)
+            #expect(doctor.status == 0, "\(doctor.output)")
+            // Ingestion has one that fetches and one that listens.
+            #expect(doctor.output.contains("workers: 4 run"))
+
+            let who = try await roles(at: ready.server)
+            #expect(who.filter { $0.hasPrefix("systole-work/") } == Self.roles)
+        }
+    }
+
+    @Test(.timeLimit(.minutes(4)))
+    func `a private database that was killed is started again, and the workers go on`()
+        async throws
+    {
+        try await Self.withService { ready in
+            let before = try #require(await state(of: ready.server))
+            kill(before.process, SIGKILL)
+            var after = before
+            while after.process == before.process || after.workers < before.workers {
+                try await ContinuousClock().sleep(for: .milliseconds(200))
+                after = await state(of: ready.server) ?? before
+            }
+            #expect(ready.service.process.isRunning)
+        }
+    }
+
+    /// The server's process, and how many workers have shown themselves since its start; nil while it
+    /// does not answer.
+    private func state(
+        of server: ConnectionConfiguration
+    ) async -> (process: Int32, workers: Int)? {
+        guard let connection = try? await Connection.open(server) else { return nil }
+        let row = try? await connection.run(
+            """
+            SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::integer AS process,
+                (SELECT count(*) FROM systole.worker
+                 WHERE beat_at > pg_postmaster_start_time()) AS workers
+            """
+        ).only()
+        await connection.close()
+        guard let process = try? row?.int("process"), let workers = try? row?.int("workers")
+        else { return nil }
+        return (Int32(process), workers)
     }
 
     /// Who works as whom; none of them as the owner of the cluster.

@@ -58,6 +58,21 @@ package final class PrivateCluster: Sendable {
         return configuration
     }
 
+    /// Whether the server lives, ready or not.
+    package var isRunning: Bool {
+        ServerState.read(data: place.data)?.isAlive(data: place.data) ?? false
+    }
+
+    /// Starts the server again after its end; `start` must have come before, and keeps the folder ours.
+    ///
+    /// - Returns: How to connect, at another port where somebody has taken the one of before.
+    /// - Throws: `ClusterError`.
+    package func startAgain() async throws -> ConnectionConfiguration {
+        state.withLock { $0.messages = [] }
+        let port = try await OwnThread.run { try self.startOwnServer() }
+        return Self.configuration(place, port: port)
+    }
+
     /// Stops the server and lets others have the folder; does nothing if it is not ours.
     package func stop() async {
         // Nothing waits for a result: at worst the server stays and the next start takes it over.
