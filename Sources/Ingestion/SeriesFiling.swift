@@ -10,9 +10,9 @@ package struct SeriesPiece: Sendable {
     /// `.unknown` where nobody said.
     package let unit: PhysicalUnit
     /// In any order.
-    package let observations: [Observation]
+    package private(set) var observations: [Observation]
     /// How many more had no value, or one that is no finite number.
-    package let missing: Int
+    package private(set) var missing: Int
 
     package init(
         key: String, unit: PhysicalUnit = .unknown, observations: [Observation], missing: Int = 0
@@ -21,6 +21,24 @@ package struct SeriesPiece: Sendable {
         self.unit = unit
         self.observations = observations
         self.missing = missing
+    }
+
+    /// The name in the database, and the unit.
+    var channel: Channel { Channel(name: key, unit: unit) }
+
+    /// Adds one value; nil for one that is missing.
+    mutating func append(_ value: Double?, at time: Timestamp) {
+        if let value {
+            observations.append(Observation(at: time, value: value))
+        } else {
+            missing += 1
+        }
+    }
+
+    /// Puts what another piece of the same series and unit brings behind this one.
+    static func += (piece: inout SeriesPiece, more: SeriesPiece) {
+        piece.observations += more.observations
+        piece.missing += more.missing
     }
 }
 
@@ -42,7 +60,7 @@ package enum SeriesFiling {
     /// keeps the source's figures.
     ///
     /// - Parameters:
-    ///   - pieces: Each series once.
+    ///   - pieces: Each series once in each unit; of a new one, the first unit stands.
     ///   - rejected: What else of the source could not be used, how much by reason; for its figures.
     ///   - repeated: What it told twice before it came here, for its figures.
     ///   - bufferedBytes: What the source held in memory for this, in bytes; nil where nobody counts.
@@ -55,17 +73,22 @@ package enum SeriesFiling {
         repeated: AppendCounts = AppendCounts(), bufferedBytes: Int? = nil, from source: Source,
         in db: borrowing Session
     ) throws -> FilingCounts {
-        guard Set(pieces.map(\.key)).count == pieces.count else {
-            throw IngestError.sameSeries(key: Self.repeated(pieces.map(\.key)))
-        }
+        if let key = Self.repeated(pieces) { throw IngestError.sameSeries(key: key) }
         var counts = FilingCounts()
         var stored: [StoredSeries] = []
         var batches: [(SeriesID, [Observation])] = []
+        var places: [SeriesID: Int] = [:]
         let found = try SeriesStore.ensure(pieces.map { ($0.key, $0.unit) }, in: db)
         for (piece, found) in zip(pieces, found) {
             switch found {
             case .success(let series):
                 counts.missing += piece.missing
+                // What came without a unit beside what came with the stored one.
+                if let place = places[series.id] {
+                    batches[place].1 += piece.observations
+                    continue
+                }
+                places[series.id] = batches.count
                 stored.append(series)
                 batches.append((series.id, piece.observations))
             case .failure(let error): counts.refusals.append(error)
@@ -74,13 +97,17 @@ package enum SeriesFiling {
         // What is parked is no news yet, and no end of the data.
         let limits = try ObservationLimits(in: db)
         let accepted = batches.map { ($0.0, limits.accepted($0.1)) }
-        let gaps = try GapCount(before: accepted, of: stored, in: db)
+        var gaps = try GapCount(before: accepted, of: stored, in: db)
         let appended = try SeriesStore.append(batches, onConflict: source.conflictRule, in: db)
         for (index, count) in appended.enumerated() {
             counts.appended += count
             guard count.changedAnything else { continue }
             try tell(stored[index], accepted[index].1, count, in: db)
-            if stored[index].stepMicroseconds == nil { try learnStep(of: stored[index], in: db) }
+            if stored[index].stepMicroseconds == nil,
+                let step = try learnStep(of: stored[index], in: db)
+            {
+                gaps.add(accepted[index].1, step: step)
+            }
         }
         var figures = SourceFigures(counts.appended, rejected: rejected)
         figures.appended += repeated
@@ -95,10 +122,10 @@ package enum SeriesFiling {
         return counts
     }
 
-    /// The first of the keys that stands there twice.
-    private static func repeated(_ keys: [String]) -> String {
-        var seen: Set<String> = []
-        return keys.first { !seen.insert($0).inserted } ?? ""
+    /// The first series that stands there twice in one unit; nil where there is none.
+    private static func repeated(_ pieces: [SeriesPiece]) -> String? {
+        var seen: Set<Channel> = []
+        return pieces.first { !seen.insert($0.channel).inserted }?.key
     }
 
     /// Appends the event that a series has grown.
@@ -119,17 +146,20 @@ package enum SeriesFiling {
     private static let instantsForStep = 1000
 
     /// Sets the step of a series once its newest observations show one.
+    ///
+    /// - Returns: The step, in microseconds; nil where they show none yet.
     private static func learnStep(
         of series: StoredSeries, in db: borrowing Session
-    ) throws {
+    ) throws -> Int64? {
         let rows = try db.run(
             """
             SELECT systole.epoch_us(at) AS at FROM systole.observations
             WHERE series_id = \(series.id) ORDER BY at DESC LIMIT \(instantsForStep)
             """)
         let times = try rows.allInt64s("at").reversed().map { Timestamp(microseconds: $0) }
-        guard let step = RegularStep.microseconds(between: times) else { return }
+        guard let step = RegularStep.microseconds(between: times) else { return nil }
         _ = try SeriesStore.ensure(key: series.key, stepMicroseconds: step, in: db)
+        return step
     }
 }
 
@@ -153,16 +183,27 @@ private struct GapCount {
         guard !stepped.isEmpty else { return }
         let newest = try SeriesStore.newest(of: stepped, in: db)
         for (batch, series) in zip(batches, series) {
-            guard let step = series.stepMicroseconds, var last = newest[series.id]?.microseconds
-            else { continue }
-            // What comes late fills a gap that was counted, and makes none.
-            for instant in batch.1.map(\.at.microseconds).sorted() where instant > last {
-                if instant - last > step + step / 2 {
-                    count += 1
-                    seconds += Double(instant - last - step) / 1e6
-                }
-                last = instant
+            guard let step = series.stepMicroseconds, let last = newest[series.id] else { continue }
+            add(batch.1, step: step, after: last)
+        }
+    }
+
+    /// Counts what a batch of one series leaves out.
+    ///
+    /// - Parameters:
+    ///   - batch: Its observations, in any order.
+    ///   - step: Between two of them, in microseconds.
+    ///   - last: The newest that is stored; nil where these are the first.
+    mutating func add(_ batch: [Observation], step: Int64, after last: Timestamp? = nil) {
+        let instants = batch.map(\.at.microseconds).sorted()
+        guard var last = last?.microseconds ?? instants.first else { return }
+        // What comes late fills a gap that was counted, and makes none.
+        for instant in instants where instant > last {
+            if instant - last > step + step / 2 {
+                count += 1
+                seconds += Double(instant - last - step) / 1e6
             }
+            last = instant
         }
     }
 }

@@ -64,7 +64,8 @@ package enum SeriesStore {
     /// Finds many series, or makes them; fills in units that were not known.
     ///
     /// - Parameters:
-    ///   - wanted: What users call them, each once, with their units, `.unknown` where nobody said.
+    ///   - wanted: What users call them, with their units, `.unknown` where nobody said. One that comes
+    ///     with several units gets the first of them where it has none.
     ///   - db: The transaction.
     /// - Returns: In the order of `wanted`, as they are stored now; `StoreError.unitDiffers` for one that
     ///   is stored with another unit.
@@ -74,7 +75,7 @@ package enum SeriesStore {
     ) throws -> [Result<StoredSeries, StoreError>] {
         var found = try find(keys: wanted.map(\.key), in: db)
         // In one order, so that two who make the same series wait for each other in turn.
-        let new = wanted.filter { found[$0.key] == nil }.sorted { $0.key < $1.key }
+        let new = firstOfEach(wanted) { found[$0.key] == nil }.sorted { $0.key < $1.key }
         if !new.isEmpty {
             try db.run(
                 """
@@ -86,7 +87,9 @@ package enum SeriesStore {
                 """)
             found.merge(try find(keys: new.map(\.key), in: db)) { $1 }
         }
-        let told = wanted.filter { $0.unit != .unknown && found[$0.key]?.unit == .unknown }
+        let told = firstOfEach(wanted) {
+            $0.unit != .unknown && found[$0.key]?.unit == .unknown
+        }
         if !told.isEmpty {
             try db.run(
                 """
@@ -104,6 +107,15 @@ package enum SeriesStore {
             }
             return .success(series)
         }
+    }
+
+    /// The first of each key among those that are meant.
+    private static func firstOfEach(
+        _ wanted: [(key: String, unit: PhysicalUnit)],
+        where isMeant: ((key: String, unit: PhysicalUnit)) -> Bool
+    ) -> [(key: String, unit: PhysicalUnit)] {
+        var seen: Set<String> = []
+        return wanted.filter { isMeant($0) && seen.insert($0.key).inserted }
     }
 
     /// The series among `keys` that are there, by key.

@@ -34,11 +34,12 @@ import Testing
                     [
                         SeriesPiece(
                             key: "ward.pulse", unit: PhysicalUnit("/min"),
-                            observations: Self.observations(Array(0..<20)), missing: 2)
+                            observations: Self.observations(Array(0..<15) + Array(17..<20)),
+                            missing: 2)
                     ],
                     rejected: ["row": 3], from: source, in: db)
             }
-            #expect(counts.appended.inserted == 20 && counts.missing == 2)
+            #expect(counts.appended.inserted == 18 && counts.missing == 2)
             // Two again, one of them with another value, then ten minutes left out.
             try await database.pool.transaction { db in
                 _ = try SeriesFiling.store(
@@ -61,9 +62,9 @@ import Testing
             {
                 try row.int64($0)
             }
-            #expect(found == [22, 1, 1, 2, 5, 1])
+            #expect(found == [20, 1, 1, 2, 5, 2])
             let (seconds, until) = (try row.double("gap_seconds"), try row.int64("until"))
-            #expect(seconds == 600 && until == 1_700_000_040 + 31 * 60)
+            #expect(seconds == 720 && until == 1_700_000_040 + 31 * 60)
             let reasons = try await database.pool.run(
                 "SELECT reason || ' ' || count AS r FROM systole.source_rejections ORDER BY 1"
             ).allTexts("r")
@@ -107,6 +108,41 @@ import Testing
                 "SELECT reason || ' ' || count AS r FROM systole.source_rejections"
             ).allTexts("r")
             #expect(reasons == ["unit 1"])
+        }
+    }
+
+    @Test func `of several units the stored or first one is kept, and rows without one with it`()
+        async throws
+    {
+        try await Self.with { database, source in
+            func store(_ units: [(String, Int)]) async throws -> FilingCounts {
+                try await database.pool.transaction { db in
+                    try SeriesFiling.store(
+                        units.map { unit, minute in
+                            SeriesPiece(
+                                key: "ward.temperature", unit: PhysicalUnit(unit),
+                                observations: Self.observations([minute]), missing: 1)
+                        }, from: source, in: db)
+                }
+            }
+            func refusal(_ unit: String) -> StoreError {
+                .unitDiffers(
+                    key: "ward.temperature", stored: PhysicalUnit("Cel"), found: PhysicalUnit(unit))
+            }
+            let first = try await store([("", 0), ("Cel", 1), ("K", 2)])
+            #expect(first.refusals == [refusal("K")])
+            #expect(first.appended.inserted == 2 && first.missing == 2)
+            // Whichever comes first now.
+            let second = try await store([("K", 3), ("[degF]", 4), ("Cel", 5), ("", 6)])
+            #expect(second.refusals == [refusal("K"), refusal("[degF]")])
+            #expect(second.appended.inserted == 2)
+            let stored = try await database.pool.run(
+                """
+                SELECT count(*) || ' ' || min(s.unit) AS line FROM systole.observations
+                JOIN systole.series AS s ON s.key = series
+                """
+            ).only().text("line")
+            #expect(stored == "4 Cel")
         }
     }
 

@@ -112,18 +112,11 @@ struct MQTTResent: Sendable {
 
 /// What the messages of a transaction bring.
 struct MQTTBatch: Sendable {
-    /// The observations of one series.
-    struct Series: Sendable {
-        let key: String
-        let unit: String
-        var observations: [Observation] = []
-        var missing = 0
-    }
-
     let messages: [MQTTMessage]
     /// What they take in memory.
     var bytes: Int { messages.reduce(0) { $0 + $1.topic.utf8.count + $1.payload.count } }
-    private(set) var series: [Series] = []
+    /// Each series once in each unit.
+    private(set) var series: [SeriesPiece] = []
     private(set) var pieces: [WaveformPiece] = []
     /// What could not be used, how much by reason.
     private(set) var rejected: [String: Int] = [:]
@@ -152,7 +145,7 @@ struct MQTTBatch: Sendable {
         position = before
         if resent.isOver { position.forget(before: now + (.zero - MQTTPosition.acknowledgedAfter)) }
         position.messages += messages.count
-        var places: [String: Int] = [:]
+        var places: [Channel: Int] = [:]
         for (place, message) in messages.enumerated() {
             // Those that come together come one after the other all the same.
             let own = Timestamp(microseconds: now.microseconds + Int64(place))
@@ -167,7 +160,7 @@ struct MQTTBatch: Sendable {
 
     private mutating func take(
         _ message: MQTTMessage, _ routes: [TopicRoute], _ now: Timestamp,
-        _ places: inout [String: Int]
+        _ places: inout [Channel: Int]
     ) throws(PayloadFault) {
         guard let route = routes.first(where: { $0.matches(message.topic) }) else { throw .topic }
         let known = resent.arrival(of: message)
@@ -184,16 +177,13 @@ struct MQTTBatch: Sendable {
         if let piece = payload.piece { pieces.append(piece) }
         for (fault, count) in payload.faults { rejected[fault.rawValue, default: 0] += count }
         for value in payload.values {
-            let place = places[value.key] ?? series.count
+            let channel = Channel(name: value.key, unit: payload.unit)
+            let place = places[channel] ?? series.count
             if place == series.count {
-                places[value.key] = place
-                series.append(Series(key: value.key, unit: payload.unit))
+                places[channel] = place
+                series.append(SeriesPiece(key: value.key, unit: payload.unit, observations: []))
             }
-            if let number = value.value {
-                series[place].observations.append(Observation(at: value.at, value: number))
-            } else {
-                series[place].missing += 1
-            }
+            series[place].append(value.value, at: value.at)
         }
     }
 }

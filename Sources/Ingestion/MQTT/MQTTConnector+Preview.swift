@@ -53,11 +53,7 @@ extension PullPreview {
         self.init(
             bytes: batch.bytes, items: batch.messages.count, badItems: batch.messagesRejected,
             reasons: batch.rejected.sorted { $0.key < $1.key }.map { "\($0.value) by \($0.key)" },
-            series: batch.series.map { series in
-                Series(
-                    SeriesPiece(
-                        key: series.key, unit: PhysicalUnit(series.unit),
-                        observations: series.observations, missing: series.missing))
-            }, recordings: Set(batch.pieces.map(\.recording)).sorted())
+            series: batch.series.map { Series($0) },
+            recordings: Set(batch.pieces.map(\.recording)).sorted())
     }
 }

@@ -28,7 +28,7 @@ package struct TopicPayload: Equatable {
     }
 
     package private(set) var values: [Value] = []
-    private(set) var unit = ""
+    let unit: PhysicalUnit
     /// Whether a time of ours stands for one that the message does not have.
     private(set) var usesReceiveTime = false
     private(set) var piece: WaveformPiece?
@@ -46,7 +46,7 @@ package struct TopicPayload: Equatable {
     package init(
         _ payload: [UInt8], topic: String, route: TopicRoute, receivedAt: Timestamp
     ) throws(PayloadFault) {
-        unit = route.unit ?? ""
+        unit = route.unit.map(PhysicalUnit.init(spelled:)) ?? .unknown
         switch route.form {
         case .number:
             guard let key = route.key(for: topic) else { throw .key }

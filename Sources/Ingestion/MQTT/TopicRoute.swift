@@ -22,7 +22,7 @@ package struct TopicRoute: Sendable, Equatable, Codable {
     package var time: String?
     /// What a number in it counts since 1970: `s`, `ms`, `us` or `ns`; seconds by default.
     package var timeUnit: TimeUnit?
-    /// The unit of the series.
+    /// The unit of the series, as `PhysicalUnit(spelled:)` reads it.
     package var unit: String?
 
     /// What a number counts.

@@ -29,13 +29,17 @@ struct FeedPieces: Sendable {
             newest.map { $0.microseconds - Int64(seconds * 1e6) }
         }
         var pieces: [SeriesPiece] = []
-        var keys: Set<String> = []
+        var names: [String: String] = [:]
+        var places: [Channel: Int] = [:]
         var rejected: [String: Int] = [:]
         var newest: Timestamp?
         for series in feed.series {
             let key = try SeriesKey.text(
                 source: source, name: settings.renames[series.channel.name] ?? series.channel.name)
-            guard keys.insert(key).inserted else { throw .sameSeries(key: key) }
+            // A name comes again where it has several units; its first is the one that users correct.
+            let name = series.channel.name
+            guard names[key, default: name] == name else { throw .sameSeries(key: key) }
+            let isFirst = names.updateValue(name, forKey: key) == nil
             var kept: [Observation] = []
             kept.reserveCapacity(series.times.count)
             var missing = 0
@@ -54,11 +58,13 @@ struct FeedPieces: Sendable {
             for row in kept where row.at.microseconds <= limit {
                 newest = max(newest ?? row.at, row.at)
             }
-            let told = settings.units[series.channel.name].map(PhysicalUnit.init(spelled:))
-            pieces.append(
-                SeriesPiece(
-                    key: key, unit: told ?? series.channel.unit, observations: kept,
-                    missing: missing))
+            let told = isFirst ? settings.units[name].map(PhysicalUnit.init(spelled:)) : nil
+            let unit = told ?? series.channel.unit
+            let piece = SeriesPiece(key: key, unit: unit, observations: kept, missing: missing)
+            // The corrected unit may be that of another one.
+            let place = places[piece.channel, default: pieces.count]
+            if place < pieces.count { pieces[place] += piece } else { pieces.append(piece) }
+            places[piece.channel] = place
         }
         if feed.badItems > 0 { rejected["row"] = feed.badItems }
         self.pieces = pieces
@@ -161,10 +167,11 @@ extension IngestReport {
         revised += counts.appended.revised
         parked += counts.appended.parked
         missing += counts.missing
-        for refusal in counts.refusals {
-            badRows += pieces.pieces.first { $0.key == refusal.seriesKey }?.observations.count ?? 0
-            note(host, refusal.description)
+        let refused = Set(counts.refusals.compactMap(\.channel))
+        for piece in pieces.pieces where refused.contains(piece.channel) {
+            badRows += piece.observations.count
         }
+        for refusal in counts.refusals { note(host, refusal.description) }
         let words = ["age": "older than the source accepts", "late": "later than it accepts"]
         for (reason, sentence) in words.sorted(by: { $0.key < $1.key }) {
             guard let count = pieces.rejected[reason] else { continue }
@@ -184,9 +191,9 @@ extension IngestReport {
 }
 
 extension StoreError {
-    /// The series that an error of units is about; nil for every other error.
-    var seriesKey: String? {
-        if case .unitDiffers(let key, _, _) = self { return key }
-        return nil
+    /// What is not stored because of its unit; nil for every other error.
+    fileprivate var channel: Channel? {
+        guard case .unitDiffers(let key, _, let found) = self else { return nil }
+        return Channel(name: key, unit: found)
     }
 }

@@ -11,6 +11,7 @@ package struct Feed: Sendable, Equatable {
         package fileprivate(set) var values: [Double]
     }
 
+    /// Each by its name and its unit.
     package let series: [Series]
     package let report: FeedReport
 
@@ -56,7 +57,9 @@ struct FeedBuilder {
     private let name: String
     private let limits: FeedLimits
     private var series: [Feed.Series] = []
+    /// Where the first series of a name stands, and those of its other units.
     private var indices: [String: Int] = [:]
+    private var otherUnits: [Channel: Int] = [:]
     private var valueCount = 0
     var report = FeedReport()
 
@@ -106,24 +109,28 @@ struct FeedBuilder {
     ///   - name: Its name.
     ///   - unit: Its unit, `.unknown` where nobody said.
     /// - Returns: Its place.
-    /// - Throws: What is wrong with its name or its unit, or `tooManySeries`.
+    /// - Throws: What is wrong with its name, or `tooManySeries`.
     mutating func place(
         of name: String, unit: PhysicalUnit = .unknown
     ) throws(Refusal) -> Int {
-        if let index = indices[name] {
-            let first = series[index].channel.unit
-            guard unit == .unknown || first == unit else {
-                throw Refusal(.unit(series: name, first: first.symbol, found: unit.symbol))
-            }
-            return index
+        guard let first = indices[name] else {
+            guard Self.isUsable(name) else { throw Refusal(.seriesName(found: name)) }
+            indices[name] = try open(Channel(name: name, unit: unit))
+            return series.count - 1
         }
-        guard Self.isUsable(name) else { throw Refusal(.seriesName(found: name)) }
+        if series[first].channel.unit == unit { return first }
+        let channel = Channel(name: name, unit: unit)
+        if let other = otherUnits[channel] { return other }
+        otherUnits[channel] = try open(channel)
+        return series.count - 1
+    }
+
+    /// Adds a series without values.
+    private mutating func open(_ channel: Channel) throws(Refusal) -> Int {
         guard series.count < limits.seriesMaximum else {
             throw Refusal(.tooManySeries(accepted: limits.seriesMaximum))
         }
-        indices[name] = series.count
-        series.append(
-            Feed.Series(channel: Channel(name: name, unit: unit), times: [], values: []))
+        series.append(Feed.Series(channel: channel, times: [], values: []))
         return series.count - 1
     }
 

@@ -19,7 +19,6 @@ package struct FeedError: Error, Equatable, Sendable, CustomStringConvertible {
         case notJSON
         case field(String, found: String, accepted: String)
         case seriesName(found: String)
-        case unit(series: String, first: String, found: String)
         case tooManySeries(accepted: Int)
         case tooManyValues(accepted: Int)
         /// The mark that ends a whole feed is not there.
@@ -82,9 +81,6 @@ package struct FeedError: Error, Equatable, Sendable, CustomStringConvertible {
         case .seriesName(let found):
             "a series would be called \"\(Self.cut(found))\"; accepted are 1 to 400 characters "
                 + "without control characters or blanks at the ends"
-        case .unit(let series, let first, let found):
-            "series \"\(Self.cut(series))\" changes its unit from \"\(Self.cut(first))\" to "
-                + "\"\(Self.cut(found))\""
         case .tooManySeries(let accepted): "it has more than \(accepted) series"
         case .tooManyValues(let accepted): "it has more than \(accepted) values"
         case .unfinished(let mark): "it does not end with \"\(mark)\", so it is not whole"
