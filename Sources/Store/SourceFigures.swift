@@ -68,6 +68,27 @@ package struct SourceFigures: Equatable, Sendable {
             """)
     }
 
+    /// Says that a source which is listened to is reached: a first pull, whose end is minutes away, is
+    /// under way, and what troubled the one before is over.
+    ///
+    /// - Parameters:
+    ///   - source: The source's number.
+    ///   - db: A transaction.
+    /// - Throws: `PostgresError` 23503 where the source is gone.
+    package static func reached(source: Int64, in db: borrowing Session) throws {
+        try db.run(
+            """
+            INSERT INTO systole.source_figures AS f (source_id, pulled_at)
+            SELECT \(source)::bigint, now()
+            -- Where it is said already, nobody waits for one who is storing.
+            WHERE NOT EXISTS (
+                SELECT FROM systole.source_figures AS k
+                WHERE k.source_id = \(source) AND k.pulled_at IS NOT NULL AND k.trouble IS NULL)
+            ON CONFLICT ON CONSTRAINT source_figures_pkey DO UPDATE SET
+                pulled_at = excluded.pulled_at, trouble = NULL
+            """)
+    }
+
     /// Says that a pull from a source has ended.
     ///
     /// - Parameters:

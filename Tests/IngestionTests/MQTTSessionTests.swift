@@ -94,19 +94,35 @@ import TestSupport
         let change = { (settings: inout MQTTSettings) in settings.sliceSeconds = 600 }
         try await withMQTTSource(topics: topics, change: change) { plant in
             let (worker, pool) = (plant.worker, plant.pool)
-            async let report = worker.listen()
+            async let end: Void = worker.listen()
             try await plant.publish("n/a", "1")
             while try await plant.observations().isEmpty {
                 try await ContinuousClock().sleep(for: .milliseconds(20))
             }
             try await pool.run(SQL(raw: "SELECT systole.\(function)('plant')"))
-            #expect(try await report.stored == 1)
+            try await end
+            #expect(try await plant.observations() == ["n.a 1"])
             // The broker has it again for whoever comes next.
             if function == "pause_source" {
                 try await pool.run("SELECT systole.resume_source('plant')")
                 try await plant.publish("n/a", "2")
                 #expect(try await plant.pull(messages: 1).stored == 1)
             }
+        }
+    }
+
+    @Test func `a source is well once its broker is reached, before anything has come`()
+        async throws
+    {
+        try await withMQTTSource(topics: topics) { plant in
+            func state() async throws -> String {
+                try await plant.pool.run("SELECT state FROM systole.sources").only().text("state")
+            }
+            #expect(try await state() == "well")
+            try await plant.pool.run("UPDATE systole.source_figures SET trouble = 'no broker'")
+            #expect(try await state() == "troubled")
+            try await plant.pull(messages: 0)
+            #expect(try await state() == "well")
         }
     }
 

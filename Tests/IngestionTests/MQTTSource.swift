@@ -1,4 +1,6 @@
 import Foundation
+import Jobs
+import Logging
 import Messaging
 import Postgres
 import Series
@@ -90,9 +92,14 @@ struct MQTTWorker: Sendable {
     let source: Source
     let connector: MQTTConnector
 
-    /// Pulls until the source lets go.
-    func listen() async throws -> IngestReport {
-        try await connector.pull(source, into: pool, now: MQTTSource.now) { _ in }
+    /// Does the source's job until the source lets go.
+    func listen() async throws {
+        let handler = IngestSource(
+            kind: IngestSource.streamKind, pool: pool, connectors: [MQTTConnector.kind: connector],
+            now: { MQTTSource.now }, logger: Logger(label: "test"))
+        let lease = Lease(
+            jobID: 1, number: 1, kind: handler.kind, arguments: "{\"source_id\": \(source.id)}")
+        _ = try await handler.run(lease, JobContext(deadline: .now + .seconds(90)))
     }
 
     /// Pulls until so many messages are stored, or nothing has come for a while.

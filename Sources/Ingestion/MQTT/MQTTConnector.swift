@@ -64,9 +64,7 @@ struct MQTTPull {
     /// What may come again over this connection.
     private var resent = MQTTResent()
     private var inflightMaximum = 1
-    private var lookedAround = Duration.zero
-    /// Whether the source was paused or dropped.
-    private var isPaused = false
+    private var lookedForSilence = Duration.zero
 
     init(
         source: Source, settings: MQTTSettings, pool: Pool, connector: MQTTConnector,
@@ -122,7 +120,7 @@ struct MQTTPull {
         do {
             // Now that whoever had the session before has lost it.
             try await readCursor()
-            while clock.elapsed < slice, !isPaused {
+            while clock.elapsed < slice {
                 let before = clock.elapsed
                 let messages = try await client.receive(settings.limits)
                 waited += clock.elapsed - before
@@ -133,7 +131,7 @@ struct MQTTPull {
                     try await client.acknowledge()
                 }
                 if waited > Self.resendMaximum { resent = MQTTResent() }
-                try await lookAround()
+                try await closeSilent()
                 try progress(report)
             }
         } catch {
@@ -144,11 +142,12 @@ struct MQTTPull {
         await client.disconnect()
     }
 
-    /// Reads how far the session is stored.
+    /// Reads how far the session is stored, and says that it is open.
     private mutating func readCursor() async throws {
         let id = source.id
         cursor = try await pool.transaction { db in
-            try CursorStore.position(source: id, part: Self.part, in: db)
+            try SourceFigures.reached(source: id, in: db)
+            return try CursorStore.position(source: id, part: Self.part, in: db)
         }
         position = MQTTPosition.decode(cursor)
         resent = MQTTResent(position)
@@ -230,19 +229,14 @@ struct MQTTPull {
         resent = batch.resent
     }
 
-    /// Now and then closes recordings that have fallen silent, and sees whether the source was paused.
-    private mutating func lookAround() async throws {
-        guard clock.elapsed - lookedAround >= .seconds(2) else { return }
-        lookedAround = clock.elapsed
+    /// Now and then closes recordings that have fallen silent.
+    private mutating func closeSilent() async throws {
+        guard clock.elapsed - lookedForSilence >= .seconds(2) else { return }
+        lookedForSilence = clock.elapsed
         let (source, now) = (source, clock.now)
         let silence = Duration.seconds(settings.silenceSeconds ?? 60)
-        isPaused = try await pool.transaction { db in
+        try await pool.transaction { db in
             _ = try LiveRecordings.closeSilent(of: source, now: now, after: silence, in: db)
-            do {
-                return try SourceStore.find(source.id, in: db).isPaused
-            } catch StoreError.unknownSource {
-                return true
-            }
         }
     }
 }
@@ -277,11 +271,7 @@ extension MQTTBatch {
         var rejected = rejected
         if !outcome.live.rejections.isEmpty { rejected["piece"] = outcome.live.rejections.count }
         outcome.filed = try SeriesFiling.store(
-            series.map { series in
-                SeriesPiece(
-                    key: series.key, unit: PhysicalUnit(series.unit),
-                    observations: series.observations, missing: series.missing)
-            }, rejected: rejected, bufferedBytes: bytes, from: source, in: db)
+            series, rejected: rejected, bufferedBytes: bytes, from: source, in: db)
         return outcome
     }
 }
