@@ -90,6 +90,7 @@ extension SourceCommand {
                 "\(preview.items) items in \(preview.bytes) bytes, \(preview.badItems) cannot be read"
                     + (preview.hasMore ? "; more pages follow" : "")
                     + (preview.waits ? "; the last line has no end, and waits" : ""))
+            for note in preview.notes { Terminal.complain(note) }
             for reason in preview.reasons { Terminal.complain("rejected: \(reason)") }
         }
     }
@@ -109,6 +110,7 @@ extension SourceCommand {
         let items: Int
         let badItems: Int
         let reasons: [String]
+        let notes: [String]
         let series: [Series]
         let recordings: [String]
         let hasMore: Bool
@@ -119,6 +121,7 @@ extension SourceCommand {
             items = preview.items
             badItems = preview.badItems
             reasons = preview.reasons
+            notes = preview.notes
             series = preview.series.map { series in
                 Series(
                     series: series.key, unit: series.unit.symbol, values: series.values,

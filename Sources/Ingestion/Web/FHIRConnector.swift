@@ -121,9 +121,12 @@ struct FHIRPages: PageReader {
         }
         // A server whose clock is ahead must not make us pass over what it says next.
         content.until = read.lastUpdated.map { min($0, now) }
-        content.next = try read.next.map { next in
-            try client.url(
-                try PageWalk.resolved(next, against: answer.url.text), onHostOf: settings.access)
+        try content.follow {
+            try read.next.map { next in
+                try client.url(
+                    try PageWalk.resolved(next, against: answer.url.text),
+                    onHostOf: settings.access)
+            }
         }
         content.notes = read.notes.map { "the server says: \($0)" }
         if read.withdrawn > 0 {

@@ -104,6 +104,8 @@ package struct PullPreview: Sendable {
     package let items: Int
     package let badItems: Int
     package let reasons: [String]
+    /// What is odd about what can be read.
+    package let notes: [String]
     /// Each series with its unit, how many values it has, and the newest of them.
     package let series: [Series]
     /// Names of recordings.
@@ -133,7 +135,7 @@ package struct PullPreview: Sendable {
     }
 
     init(
-        bytes: Int = 0, items: Int, badItems: Int = 0, reasons: [String] = [],
+        bytes: Int = 0, items: Int, badItems: Int = 0, reasons: [String] = [], notes: [String] = [],
         series: [Series] = [], recordings: [String] = [], hasMore: Bool = false,
         waits: Bool = false
     ) {
@@ -141,6 +143,7 @@ package struct PullPreview: Sendable {
         self.items = items
         self.badItems = badItems
         self.reasons = reasons
+        self.notes = notes
         self.series = series
         self.recordings = recordings
         self.hasMore = hasMore
@@ -151,7 +154,9 @@ package struct PullPreview: Sendable {
         let live = content.live?.pieces.map(\.recording) ?? []
         self.init(
             bytes: bytes, items: content.feed?.items ?? 0, badItems: content.feed?.badItems ?? 0,
-            reasons: content.feed?.reasons ?? [],
+            reasons: (content.feed?.reasons ?? [])
+                + (content.nextFault.map { [$0.description] } ?? []),
+            notes: content.notes,
             series: (content.pieces?.pieces ?? []).map { Series($0) },
             recordings: content.recordings.map(\.key) + Set(live).sorted(),
             hasMore: content.next != nil, waits: content.waiting != nil)

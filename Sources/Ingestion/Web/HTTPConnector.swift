@@ -88,13 +88,19 @@ struct HTTPPages: PageReader {
             }
             let pieces = try FeedPieces(
                 feed, settings.rules, source: source, now: now, newest: position.dataUntil)
+            if let paths = settings.paths, feed.items == 0, number == 0 {
+                let places = paths.values.map(\.text).joined(separator: " or ")
+                content.notes.append("nothing is at \(places)")
+            }
             content.feed = feed
             content.pieces = pieces
             content.until = content.until ?? pieces.newest
         }
         if content.waiting == nil {
-            content.next = try PageWalk(settings, client).next(
-                after: answer, page: number, items: content.feed?.items ?? 0)
+            let items = content.feed?.items ?? 0
+            try content.follow {
+                try PageWalk(settings, client).next(after: answer, page: number, items: items)
+            }
         }
         return content
     }

@@ -53,12 +53,23 @@ struct PageContent: Sendable {
     var bytes = 0
     /// The newest that the page brought: what the cursor may move to.
     var until: Timestamp?
-    /// Nil where it is the last.
-    var next: WebURL?
+    /// Nil where it is the last, or where it says where to go on and nobody may go there.
+    private(set) var next: WebURL?
+    /// Why the walk cannot go on.
+    private(set) var nextFault: PullError?
     /// A last line that is to be seen again.
     var waiting: FeedPosition.OpenLine?
     /// What is odd about the page.
     var notes: [String] = []
+
+    /// Says where the walk goes on; that nobody can go there takes nothing from what stands here.
+    mutating func follow(_ next: () throws -> WebURL?) throws {
+        do {
+            self.next = try next()
+        } catch let error as PullError {
+            nextFault = error
+        }
+    }
 }
 
 /// One pull from a paged source. Each page is stored with the cursor in one transaction.
@@ -174,6 +185,11 @@ struct PagedPull<Reader: PageReader> {
             report.filesWaiting += 1
             try await store(content) { $0.openLine = waiting }
             return true
+        }
+        if let fault = content.nextFault {
+            // What lies behind it is not known: the cursor stays, so that it is looked for again.
+            try await store(content) { $0.walk = nil }
+            throw fault
         }
         let until = [position.walk?.until, content.until].compactMap { $0 }.max()
         guard let next = content.next else {

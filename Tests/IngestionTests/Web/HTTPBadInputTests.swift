@@ -236,9 +236,12 @@ private let line = "m a=1 1735689600000000000\n"
             settings.paging = .link
             settings.access.bearer = SecretReference("env:T")
             let report = try await source.pull(settings)
-            // The page itself is stored only with the way to the next one.
-            #expect(report.stored == 0 && report.rejected == 1)
-            #expect(source.receiver.received.count == 1)
+            // What stands on the page itself is good.
+            #expect(report.stored == 1 && report.rejected == 1)
+            #expect(report.trouble != nil)
+            // Nothing says that it was the last page, so that it is asked for again.
+            #expect(try await source.pull(settings).duplicates == 1)
+            #expect(source.receiver.received.count == 2)
         }
     }
 
@@ -344,6 +347,31 @@ private let line = "m a=1 1735689600000000000\n"
             let counts = try await source.pool.run(
                 "SELECT reason || ' ' || count AS line FROM systole.source_rejections")
             #expect(try counts.map { try $0.text("line") } == ["unit 1"])
+        }
+    }
+
+    /// What users say of a series is said of the unit that comes first.
+    @Test(arguments: [nil, "Cel"])
+    func `a row in another unit costs itself, wherever it stands on its page`(
+        corrected: String?
+    ) async throws {
+        try await withWebSource({ _ in
+            .text(
+                """
+                [{"t": 1735689600, "v": 290, "u": "K"}, {"t": 1735689660, "v": 20, "u": "Cel"},
+                 {"t": 1735689720, "v": 21, "u": "Cel"}, {"t": 1735689780, "v": 22}]
+                """)
+        }) { source in
+            var settings = HTTPSettings(access: source.access(), format: .json)
+            settings.paths = JSONFeedPaths(
+                time: try #require(JSONPath("$[*].t")), values: [try #require(JSONPath("$[*].v"))],
+                unit: JSONPath("$[*].u"))
+            if let corrected { settings.units = ["v": corrected] }
+            _ = try await source.pool.run(
+                "INSERT INTO systole.series (key, unit) VALUES ('plant.v', 'Cel')")
+            let report = try await source.pull(settings)
+            #expect(report.stored == (corrected == nil ? 3 : 4))
+            #expect(report.badRows == (corrected == nil ? 1 : 0))
         }
     }
 

@@ -39,6 +39,17 @@ private let table =
         }
     }
 
+    @Test func `paths that lead nowhere are told`() async throws {
+        try await withWebSource({ _ in .text("{\"data\": [{\"t\": 1735689600, \"a\": 1}]}") }) {
+            source in
+            var settings = HTTPSettings(access: source.access(), format: .json)
+            settings.paths = try paths("$.rows[*].t", "$.rows[*].a")
+            let report = try await source.pull(settings)
+            #expect(report.stored == 0 && report.rejected == 0)
+            #expect(report.findings.map(\.reason) == ["nothing is at $.rows[*].a"])
+        }
+    }
+
     @Test(arguments: FeedFormat.allCases.filter { $0 != .pieces })
     func `every format brings the same observations`(format: FeedFormat) async throws {
         let body =
