@@ -1,3 +1,4 @@
+import Foundation
 package import Series
 internal import Tensors
 
@@ -180,10 +181,15 @@ extension StringProtocol {
 }
 
 extension String {
-    /// Text in UTF-8, or in Latin-1 where it is not that; older files have their µ so.
-    init(utf8OrLatin1 bytes: some Collection<UInt8>) {
+    /// Text in UTF-8, or in Windows-1252 where it is not that; older files have their µ, ° and € so.
+    ///
+    /// That is Latin-1 with letters in place of the control characters that no text has.
+    /// - Source: WHATWG Encoding Standard, 9.1: what says that it is Latin-1 is read so.
+    init(utf8OrWindows1252 bytes: some Collection<UInt8>) {
         self =
             String(validating: bytes, as: UTF8.self)
+            ?? String(bytes: bytes, encoding: .windowsCP1252)
+            // Five bytes mean nothing there.
             ?? String(String.UnicodeScalarView(bytes.map { Unicode.Scalar($0) }))
     }
 }

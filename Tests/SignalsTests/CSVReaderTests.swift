@@ -142,6 +142,17 @@ private let dialects: [Dialect] = [
         #expect(try table.column(named: "OT [°C]").channel.name == "OT")
     }
 
+    @Test func `a header in Windows-1252 is read`() throws {
+        let text = "time,k\u{FC}hl [\u{B0}C],Preis (\u{80}/MWh)\n2020-01-01,1,2\n"
+        let bytes = text.unicodeScalars.map { UInt8($0.value) }
+        let table = try CSVReader(options: CSVOptions()).read(bytes, name: "x.csv")
+        #expect(
+            table.columns.map(\.channel) == [
+                Channel(name: "kühl", unit: PhysicalUnit("Cel")),
+                Channel(name: "Preis", unit: PhysicalUnit("€/MWh")),
+            ])
+    }
+
     @Test func `columns can be chosen`() throws {
         let text = "time,a,b,c\n2020-01-01,1,x,3\n"
         let chosen = try table(text, options { $0.columns = ["c"] })

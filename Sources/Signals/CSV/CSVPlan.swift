@@ -157,7 +157,7 @@ struct CSVFieldScanner: Sendable {
         return (fields, lines)
     }
 
-    /// The text of a field.
+    /// The text of a field: UTF-8, or Windows-1252 where it cannot be that.
     static func text(_ bytes: Span<UInt8>, _ extent: Extent) -> String {
         var copy: [UInt8] = []
         copy.reserveCapacity(extent.range.count)
@@ -169,7 +169,7 @@ struct CSVFieldScanner: Sendable {
                 && bytes[i + 1] == CSVByte.quote
             i += isDoubled ? 2 : 1
         }
-        return String(decoding: copy, as: UTF8.self)
+        return String(utf8OrWindows1252: copy)
     }
 
     private static func trimmed(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Range<Int> {

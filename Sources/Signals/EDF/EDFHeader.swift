@@ -150,11 +150,11 @@ private struct EDFFields {
 
     func error(_ reason: EDFError.Reason) -> EDFError { EDFError(file: file, reason: reason) }
 
-    /// The next `width` bytes without the blanks around; UTF-8, or Latin-1 where it is not that.
+    /// The next `width` bytes without the blanks around; UTF-8, or Windows-1252 where it is not that.
     mutating func text(_ width: Int) -> String {
         let field = bytes[min(position, bytes.count)..<min(position + width, bytes.count)]
         position += width
-        let text = String(utf8OrLatin1: field)
+        let text = String(utf8OrWindows1252: field)
         var rest = text[...]
         while let last = rest.last, last == " " || last == "\0" { rest.removeLast() }
         while rest.first == " " { rest.removeFirst() }

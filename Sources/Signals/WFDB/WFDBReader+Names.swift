@@ -12,7 +12,7 @@ extension WFDBReader {
                 file: file, line: nil,
                 reason: .tooLarge(bytes: bytes.count, accepted: headerBytesMaximum))
         }
-        let header = try WFDBHeader(parsing: String(utf8OrLatin1: bytes), file: file)
+        let header = try WFDBHeader(parsing: String(utf8OrWindows1252: bytes), file: file)
         let signals = header.signals.filter(\.hasFile).map(\.fileName)
         let segments = header.segments.map(\.name).filter { $0 != "~" }.map { $0 + ".hea" }
         var known: Set<String> = []

@@ -35,7 +35,7 @@ package struct WFDBReader: Sendable {
     package func read(
         header bytes: [UInt8], name: String, load: (String) throws(WFDBError) -> [UInt8]
     ) throws(WFDBError) -> Recording {
-        let header = try WFDBHeader(parsing: String(utf8OrLatin1: bytes), file: name)
+        let header = try WFDBHeader(parsing: String(utf8OrWindows1252: bytes), file: name)
         return try recording(header, headerFile: name, load: load)
     }
 
@@ -85,7 +85,7 @@ package struct WFDBReader: Sendable {
 
     func parse(_ place: HeaderPlace) throws(WFDBError) -> WFDBHeader {
         let bytes = try load(place.path, limit: min(bytesMaximum, headerBytesMaximum))
-        return try WFDBHeader(parsing: String(utf8OrLatin1: bytes), file: place.name)
+        return try WFDBHeader(parsing: String(utf8OrWindows1252: bytes), file: place.name)
     }
 
     private func load(_ path: String, limit: Int) throws(WFDBError) -> [UInt8] {
