@@ -114,8 +114,10 @@ enum Database {
         await connection.close()
     }
 
-    /// Throws `StoreError.schemaDiffers` unless the newest migration is the one that we need.
-    private static func requireVersion(_ connection: Connection) async throws {
+    /// Looks at the number of the newest migration alone.
+    ///
+    /// - Throws: `StoreError.schemaDiffers` unless it is the one that we need.
+    static func requireVersion(_ connection: Connection) async throws {
         try await connection.withSession { db in
             let isThere = try db.run(
                 "SELECT to_regclass('systole.schema_migration') IS NOT NULL AS there"

@@ -140,8 +140,15 @@ struct SimulationOutlet {
     /// Hands on what is not yet written or confirmed.
     mutating func close() async throws {
         guard let client else { return try flush() }
-        _ = try await client.settle()
+        let isTaken = try await client.settle(within: .seconds(30))
         await client.disconnect()
+        guard isTaken else { throw NotAcknowledged() }
+    }
+
+    /// The broker says nothing of what it was sent last.
+    private struct NotAcknowledged: Error, CustomStringConvertible {
+        let description =
+            "the broker has not acknowledged all that it was sent; what it has is not known"
     }
 
     private mutating func flush() throws {

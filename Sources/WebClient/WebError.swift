@@ -1,3 +1,5 @@
+import CCurl
+
 /// Why a request got no answer, or why its answer is not handed on.
 ///
 /// It names hosts, ports and numeric addresses, never paths, headers or bodies: those carry secrets.
@@ -79,17 +81,22 @@ extension WebError: CustomStringConvertible {
         case .connectionRefused: "the connection was refused"
         case .unreachable: "the host cannot be reached"
         case .timedOut(let phase): "time ran out while \(phase.rawValue)"
-        case .tls(let code): "no secure connection (libcurl code \(code))"
+        case .tls(let code): "no secure connection: \(Self.words(code))"
         case .connectionLost: "the connection was closed before the answer was complete"
         case .answerTooLarge(let limit, let status):
             "the answer, of status \(status), is larger than \(limit) bytes"
         case .unpackable: "the answer cannot be unpacked; accepted are gzip and zstd, one at a time"
         case .damaged: "the packed answer is damaged or not whole; it cannot be unpacked"
-        case .transfer(let code): "the transfer failed (libcurl code \(code))"
+        case .transfer(let code): "the transfer failed: \(Self.words(code))"
         case .noSocket: "this process may not open another socket"
         case .cancelled: "the request was cancelled"
         case .closed: "the client is shut down"
         }
+    }
+
+    /// What libcurl says of a code of its own.
+    private static func words(_ code: Int32) -> String {
+        unsafe String(cString: curl_easy_strerror(CURLcode(rawValue: UInt32(bitPattern: code))))
     }
 }
 

@@ -158,19 +158,24 @@ private let refusals: [Refused] = [
             try await Self.withFolder { folder in
                 let copy = folder.appending(path: "systole")
                 try FileManager.default.copyItem(at: URL(filePath: Executable.path), to: copy)
-                func list() throws -> Executable.Outcome {
+                func systole(_ arguments: String...) throws -> Executable.Outcome {
                     try Executable.run(
-                        ["source", "list"], in: folder,
+                        arguments, in: folder,
                         environment: ["DATABASE_URL": database.url], path: copy.path)
                 }
-                let empty = try list()
+                let empty = try systole("source", "list")
                 #expect(empty.status == 0, "\(empty.errors)")
+                let known = try systole("doctor")
+                #expect(known.output.contains("that is needed"), "\(known.output)")
                 try await database.pool.run(
                     """
                     DELETE FROM systole.schema_migration
                     WHERE number = (SELECT max(number) FROM systole.schema_migration)
                     """)
-                let older = try list()
+                let wrong = try systole("doctor")
+                #expect(wrong.status == 1)
+                #expect(wrong.output.contains("this executable needs"), "\(wrong.output)")
+                let older = try systole("source", "list")
                 #expect(older.status == 1)
                 #expect(older.errors.contains("this executable needs"), "\(older.errors)")
                 #expect(older.errors.split(separator: "\n").count == 1)

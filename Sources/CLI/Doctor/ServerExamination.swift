@@ -1,5 +1,6 @@
 import Foundation
 import Postgres
+import Store
 
 /// Looks at the database: is it there, is its schema ours, is it well.
 struct ServerExamination {
@@ -83,8 +84,23 @@ struct ServerExamination {
                 "schema", .wrong,
                 "\(status.pending.count) migrations are missing, from \(first) on",
                 advice: "run `systole migrate`")
+        } catch is Database.NoMigrations {
+            return await schemaNumber(connection)
         } catch {
             return Finding("schema", .wrong, Failure.sentence(for: error))
+        }
+    }
+
+    /// What can be said where the files of the migrations are not at hand.
+    private func schemaNumber(_ connection: Connection) async -> Finding {
+        do {
+            try await Database.requireVersion(connection)
+            return Finding(
+                "schema", .fine, "it has the number \(Schema.versionNeeded) that is needed")
+        } catch {
+            return Finding(
+                "schema", .wrong, Failure.sentence(for: error),
+                advice: "run `systole migrate`, whose --migrations names the folder of its files")
         }
     }
 }
