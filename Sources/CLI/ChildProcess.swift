@@ -32,7 +32,7 @@ final class ChildProcess: Service {
     func run() async throws {
         try await withGracefulShutdownHandler {
             var deaths = 0
-            while !isStopping {
+            while !isStopping && !Task.isCancelled {
                 let startedAt = ContinuousClock.now
                 let status = try await runOnce()
                 if isStopping { break }

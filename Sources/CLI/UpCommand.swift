@@ -13,8 +13,9 @@ struct UpCommand: AsyncParsableCommand {
         discussion: """
             Without DATABASE_URL a private PostgreSQL is made in .systole/ and survives restarts.
             Workers are processes of their own, so that a training takes down nobody but itself;
-            one that dies is started again, as is the private database. There each works as the role
-            that may do its part and nothing else. Ctrl-C stops everything in order.
+            one that dies is started again, as is the private database, also where it was stopped by
+            hand. There each works as the role that may do its part and nothing else. Ctrl-C stops
+            everything in order.
 
             Example:
               systole up
@@ -35,8 +36,8 @@ struct UpCommand: AsyncParsableCommand {
         print("connect: \(cluster.psqlCommand)")
         try? Terminal.flush()  // Who cannot read this is served all the same.
         do {
-            let watch = PrivateServerWatch(cluster: cluster, server: server)
-            try await work(configuration, on: server, besides: [watch], isPrivate: true)
+            try await work(
+                configuration, on: server, besides: [PrivateServerWatch(cluster)], isPrivate: true)
         } catch {
             await cluster.stop()
             throw error

@@ -55,7 +55,7 @@ private struct Service {
         let server: ConnectionConfiguration
     }
 
-    /// Stops the service afterwards, which ends with 0 and leaves no database running.
+    /// Stops the service afterwards, if it still runs, and its database.
     private static func withService(_ body: (Ready) async throws -> Void) async throws {
         // Where every user may enter, since the server does not run as root.
         let folder = URL(filePath: "/tmp/systole-up-\(UUID().uuidString.prefix(8))")
@@ -63,17 +63,23 @@ private struct Service {
         defer { try? FileManager.default.removeItem(at: folder) }
         let service = try Service(in: folder)
         let lines = await service.lines(until: "ready")
+        let home = folder.path + "/.systole"
+        let result: Result<Void, any Error>
         do {
-            let server = try #require(
-                try PrivateCluster.running(in: folder.path + "/.systole"), "\(lines)")
+            let server = try #require(try PrivateCluster.running(in: home), "\(lines)")
             try await body(
                 Ready(service: service, folder: folder, lines: lines, server: server))
+            result = .success(())
         } catch {
-            _ = await service.stop()
-            throw error
+            result = .failure(error)
         }
-        #expect(await service.stop() == 0)
-        #expect(try PrivateCluster.running(in: folder.path + "/.systole") == nil)
+        _ = await service.stop()
+        if try PrivateCluster.running(in: home) != nil {
+            let cluster = try PrivateCluster(folder: home)
+            _ = try await cluster.start()
+            await cluster.stop()
+        }
+        try result.get()
     }
 
     @Test func `up starts everything once, and a second one is refused with its number`()
@@ -96,11 +102,14 @@ private struct Service {
 
             let who = try await roles(at: ready.server)
             #expect(who.filter { $0.hasPrefix("systole-work/") } == Self.roles)
+
+            #expect(await ready.service.stop() == 0)
+            #expect(try PrivateCluster.running(in: ready.folder.path + "/.systole") == nil)
         }
     }
 
     @Test(.timeLimit(.minutes(4)))
-    func `a private database that was killed is started again, and the workers go on`()
+    func `a private database that was killed is started again, and the workers go on and end`()
         async throws
     {
         try await Self.withService { ready in
@@ -112,7 +121,24 @@ private struct Service {
                 after = await state(of: ready.server) ?? before
             }
             #expect(ready.service.process.isRunning)
+            // The new server must not hold open what tells the workers that nobody is there any more.
+            kill(ready.service.process.processIdentifier, SIGKILL)
+            while await connections(of: ready.server) != 0 {
+                try await ContinuousClock().sleep(for: .milliseconds(200))
+            }
         }
+    }
+
+    /// How many connections workers have.
+    private func connections(of server: ConnectionConfiguration) async -> Int? {
+        guard let connection = try? await Connection.open(server) else { return nil }
+        let row = try? await connection.run(
+            """
+            SELECT count(*) AS n FROM pg_stat_activity WHERE application_name LIKE 'systole-work/%'
+            """
+        ).only()
+        await connection.close()
+        return try? row?.int("n")
     }
 
     /// The server's process, and how many workers have shown themselves since its start; nil while it

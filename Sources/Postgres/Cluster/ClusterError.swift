@@ -8,6 +8,9 @@ package enum ClusterError: Error, Equatable, Sendable, CustomStringConvertible {
     case folderUnwritable(String)
     case folderName(String)
     case noFreePort(ClosedRange<UInt16>)
+    case portTaken(UInt16)
+    /// The database of a server that ran is not where it was.
+    case dataGone(folder: String)
     case command(String, said: String)
 
     package var description: String {
@@ -28,6 +31,10 @@ package enum ClusterError: Error, Equatable, Sendable, CustomStringConvertible {
                 + "choose another one with --folder"
         case .noFreePort(let range):
             "all ports from \(range.lowerBound) to \(range.upperBound) on 127.0.0.1 are in use"
+        case .portTaken(let port):
+            "the port \(port) on 127.0.0.1, where everybody looks for it, is in use"
+        case .dataGone(let folder):
+            "its data are no longer in \(folder)"
         case .command(let name, let said):
             "\(name) failed: \(said)"
         }

@@ -63,14 +63,19 @@ package final class PrivateCluster: Sendable {
         ServerState.read(data: place.data)?.isAlive(data: place.data) ?? false
     }
 
-    /// Starts the server again after its end; `start` must have come before, and keeps the folder ours.
+    /// Starts the server again after its end, where everybody knows it; traps unless `start` has made
+    /// the folder ours.
     ///
-    /// - Returns: How to connect, at another port where somebody has taken the one of before.
-    /// - Throws: `ClusterError`.
-    package func startAgain() async throws -> ConnectionConfiguration {
-        state.withLock { $0.messages = [] }
-        let port = try await OwnThread.run { try self.startOwnServer() }
-        return Self.configuration(place, port: port)
+    /// - Throws: `ClusterError`, where the port was taken or the data moved as well: nothing is made anew.
+    package func startAgain() async throws {
+        state.withLock { state in
+            precondition(state.lock != nil, "PrivateCluster: started again before it was started")
+            state.messages = []
+        }
+        guard FileManager.default.fileExists(atPath: place.data) else {
+            throw ClusterError.dataGone(folder: place.data)
+        }
+        _ = try await OwnThread.run { try self.startOwnServer(isKnown: true) }
     }
 
     /// Stops the server and lets others have the folder; does nothing if it is not ours.
@@ -141,7 +146,8 @@ package final class PrivateCluster: Sendable {
         }
     }
 
-    private func startOwnServer() throws(ClusterError) -> UInt16 {
+    /// Takes over the server that runs, or starts it; `isKnown` where others look for it at its last port.
+    private func startOwnServer(isKnown: Bool = false) throws(ClusterError) -> UInt16 {
         if place.isMoved {
             tell(
                 "the user postgres cannot enter \(place.folder), "
@@ -153,6 +159,9 @@ package final class PrivateCluster: Sendable {
                 return server.port
             }
             tell("the database was not stopped in order last time and recovers by itself")
+            // Where we are the first process of a container, the dead server is ours to bury; its
+            // number counts as taken before.
+            waitpid(server.process, nil, WNOHANG)
         }
         let programs = try programs()
         if !FileManager.default.fileExists(atPath: place.data) { try initialise(programs) }
@@ -160,8 +169,9 @@ package final class PrivateCluster: Sendable {
             // Whoever has this number now is no server of ours, but PostgreSQL might believe it.
             // That no child of the old server lives is seen from its shared memory as well.
             try programs.remove(place.data + "/postmaster.pid")
+            try programs.remove(place.sockets + "/.s.PGSQL.\(server.port).lock")
         }
-        return try launch(programs)
+        return try launch(programs, isKnown: isKnown)
     }
 
     private func programs() throws(ClusterError) -> ServerPrograms {
@@ -195,11 +205,14 @@ package final class PrivateCluster: Sendable {
         tell("a new database was made in \(place.root)/postgres (PostgreSQL \(programs.major))")
     }
 
-    private func launch(_ programs: ServerPrograms) throws(ClusterError) -> UInt16 {
+    private func launch(_ programs: ServerPrograms, isKnown: Bool) throws(ClusterError) -> UInt16 {
         var preferred = Self.number(in: place.root + "/port")
         let deadline = ContinuousClock.now + Self.orphansMaximum
         var attemptsLeft = 3
         while true {
+            if isKnown, let preferred, !FreePort.isFree(preferred) {
+                throw ClusterError.portTaken(preferred)
+            }
             let port = try FreePort.find(preferred: preferred)
             try configure(programs, port: port)
             let answer = try programs.run(
@@ -216,7 +229,7 @@ package final class PrivateCluster: Sendable {
             }
             // Somebody may have taken the port between our look and the server's.
             attemptsLeft -= 1
-            guard attemptsLeft > 0, !FreePort.isFree(port) else {
+            guard attemptsLeft > 0, !isKnown, !FreePort.isFree(port) else {
                 throw ClusterError.command("pg_ctl", said: reason)
             }
             preferred = nil

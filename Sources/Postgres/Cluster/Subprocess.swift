@@ -87,6 +87,11 @@ enum Subprocess {
         unsafe posix_spawn_file_actions_adddup2(&actions, input, 0)
         unsafe posix_spawn_file_actions_adddup2(&actions, output, 1)
         unsafe posix_spawn_file_actions_adddup2(&actions, output, 2)
+        // A server must hold none of ours open, such as the pipe by whose end workers know ours.
+        let ours = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
+        for descriptor in ours.compactMap({ Int32($0) }) where descriptor > 2 {
+            unsafe posix_spawn_file_actions_addclose(&actions, descriptor)
+        }
         // Ignored signals would stay ignored in the server.
         var all = sigset_t()
         var none = sigset_t()
