@@ -50,6 +50,8 @@ package struct FilingCounts: Equatable, Sendable {
     package var missing = 0
     /// Pieces that were left out, since their series is stored in another unit.
     package var refusals: [StoreError] = []
+    /// How many observations were in them.
+    package var refused = 0
 
     package init() {}
 }
@@ -91,7 +93,9 @@ package enum SeriesFiling {
                 places[series.id] = batches.count
                 stored.append(series)
                 batches.append((series.id, piece.observations))
-            case .failure(let error): counts.refusals.append(error)
+            case .failure(let error):
+                counts.refusals.append(error)
+                counts.refused += piece.observations.count
             }
         }
         // What is parked is no news yet, and no end of the data.
@@ -106,16 +110,14 @@ package enum SeriesFiling {
             if stored[index].stepMicroseconds == nil,
                 let step = try learnStep(of: stored[index], in: db)
             {
-                gaps.add(accepted[index].1, step: step)
+                gaps.add(accepted[index].1, of: stored[index].id, step: step)
             }
         }
         var figures = SourceFigures(counts.appended, rejected: rejected)
         figures.appended += repeated
         figures.missing = counts.missing
         figures.bufferedBytes = bufferedBytes
-        if !counts.refusals.isEmpty {
-            figures.rejected["unit", default: 0] += counts.refusals.count
-        }
+        if counts.refused > 0 { figures.rejected["unit", default: 0] += counts.refused }
         (figures.gaps, figures.gapSeconds) = (gaps.count, gaps.seconds)
         figures.dataUntil = accepted.lazy.flatMap { $0.1.lazy.map(\.at) }.max()
         try SourceFigures.add(figures, to: source.id, in: db)
@@ -169,22 +171,22 @@ private struct GapCount {
     var count = 0
     /// Their length together.
     var seconds = 0.0
+    /// The newest of each series that has one, before anything is appended.
+    private let newest: [SeriesID: Timestamp]
 
     /// - Parameters:
     ///   - batches: What is about to be appended.
-    ///   - series: Whose they are, in the same order; those without a known step have no gaps.
+    ///   - series: Whose they are, in the same order; of those without a known step nothing is counted yet.
     ///   - db: The transaction, before anything is appended in it.
     /// - Throws: `PostgresError`.
     init(
         before batches: [(SeriesID, [Observation])], of series: [StoredSeries],
         in db: borrowing Session
     ) throws {
-        let stepped = series.filter { $0.stepMicroseconds != nil }.map(\.id)
-        guard !stepped.isEmpty else { return }
-        let newest = try SeriesStore.newest(of: stepped, in: db)
+        newest = try SeriesStore.newest(of: series.map(\.id), in: db)
         for (batch, series) in zip(batches, series) {
-            guard let step = series.stepMicroseconds, let last = newest[series.id] else { continue }
-            add(batch.1, step: step, after: last)
+            guard let step = series.stepMicroseconds else { continue }
+            add(batch.1, of: series.id, step: step)
         }
     }
 
@@ -192,11 +194,11 @@ private struct GapCount {
     ///
     /// - Parameters:
     ///   - batch: Its observations, in any order.
+    ///   - series: Which it is.
     ///   - step: Between two of them, in microseconds.
-    ///   - last: The newest that is stored; nil where these are the first.
-    mutating func add(_ batch: [Observation], step: Int64, after last: Timestamp? = nil) {
+    mutating func add(_ batch: [Observation], of series: SeriesID, step: Int64) {
         let instants = batch.map(\.at.microseconds).sorted()
-        guard var last = last?.microseconds ?? instants.first else { return }
+        guard var last = newest[series]?.microseconds ?? instants.first else { return }
         // What comes late fills a gap that was counted, and makes none.
         for instant in instants where instant > last {
             if instant - last > step + step / 2 {

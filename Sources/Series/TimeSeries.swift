@@ -15,6 +15,15 @@ package struct PhysicalUnit: Hashable, Sendable, CustomStringConvertible {
 
     package init(_ symbol: String) { self.symbol = symbol }
 
+    /// A unit as people write it, in UCUM where we know how.
+    package init(spelled text: String) { symbol = Self.symbols[text] ?? text }
+
+    private static let symbols = [
+        "°C": "Cel", "℃": "Cel", "degC": "Cel", "°F": "[degF]", "µV": "uV",
+        "μV": "uV", "m³": "m3", "m²": "m2", "µg/m³": "ug/m3", "mg/m³": "mg/m3", "Ω": "Ohm",
+        "°": "deg", "kWh": "kW.h", "Wh": "W.h", "m/s²": "m/s2",
+    ]
+
     /// A quantity whose unit nobody has told us.
     package static let unknown = PhysicalUnit("")
 

@@ -13,7 +13,8 @@ package struct StoredSeries: Hashable, Sendable {
     init(_ row: Row) throws(PostgresError) {
         id = SeriesID(try row.int64("series_id"))
         key = try row.text("key")
-        unit = PhysicalUnit(try row.text("unit"))
+        // Whoever made the series by hand may have spelled it in another way.
+        unit = PhysicalUnit(spelled: try row.text("unit"))
         stepMicroseconds = try row.optionalInt64("step_us")
     }
 }

@@ -68,14 +68,14 @@ package struct SourceFigures: Equatable, Sendable {
             """)
     }
 
-    /// Says that a source which is listened to is reached: a first pull, whose end is minutes away, is
-    /// under way, and what troubled the one before is over.
+    /// Says that a source which is listened to is heard, before the end of a pull that may be minutes away:
+    /// it is not new any more, and what troubled the pull before is over.
     ///
     /// - Parameters:
     ///   - source: The source's number.
     ///   - db: A transaction.
     /// - Throws: `PostgresError` 23503 where the source is gone.
-    package static func reached(source: Int64, in db: borrowing Session) throws {
+    package static func heard(source: Int64, in db: borrowing Session) throws {
         try db.run(
             """
             INSERT INTO systole.source_figures AS f (source_id, pulled_at)

@@ -111,17 +111,27 @@ import TestSupport
         }
     }
 
-    @Test func `a source is well once its broker is reached, before anything has come`()
-        async throws
-    {
-        try await withMQTTSource(topics: topics) { plant in
+    @Test(.timeLimit(.minutes(2)))
+    func `a source is well while its broker is heard, before anything has come`() async throws {
+        let change = { (settings: inout MQTTSettings) in settings.sliceSeconds = 4 }
+        try await withMQTTSource(topics: topics, change: change) { plant in
             func state() async throws -> String {
                 try await plant.pool.run("SELECT state FROM systole.sources").only().text("state")
             }
-            #expect(try await state() == "well")
+            #expect(try await state() == "new")
+            let slice = plant.worker
+            async let first = slice.connector.pull(
+                slice.source, into: slice.pool, now: MQTTSource.now
+            ) { _ in }
+            while try await state() == "new" {
+                try await ContinuousClock().sleep(for: .milliseconds(20))
+            }
+            _ = try await first
             try await plant.pool.run("UPDATE systole.source_figures SET trouble = 'no broker'")
             #expect(try await state() == "troubled")
-            try await plant.pull(messages: 0)
+            _ = try await slice.connector.pull(
+                slice.source, into: slice.pool, now: MQTTSource.now
+            ) { _ in }
             #expect(try await state() == "well")
         }
     }

@@ -64,7 +64,7 @@ struct MQTTPull {
     /// What may come again over this connection.
     private var resent = MQTTResent()
     private var inflightMaximum = 1
-    private var lookedForSilence = Duration.zero
+    private var lookedAround = Duration.zero
 
     init(
         source: Source, settings: MQTTSettings, pool: Pool, connector: MQTTConnector,
@@ -116,6 +116,7 @@ struct MQTTPull {
             configuration, subscriptions: settings.topics.map(\.filter))
         inflightMaximum = configuration.inflightMaximum
         try await client.connect()
+        lookedAround = clock.elapsed
         var waited = Duration.zero
         do {
             // Now that whoever had the session before has lost it.
@@ -131,7 +132,7 @@ struct MQTTPull {
                     try await client.acknowledge()
                 }
                 if waited > Self.resendMaximum { resent = MQTTResent() }
-                try await closeSilent()
+                try await lookAround()
                 try progress(report)
             }
         } catch {
@@ -142,12 +143,11 @@ struct MQTTPull {
         await client.disconnect()
     }
 
-    /// Reads how far the session is stored, and says that it is open.
+    /// Reads how far the session is stored.
     private mutating func readCursor() async throws {
         let id = source.id
         cursor = try await pool.transaction { db in
-            try SourceFigures.reached(source: id, in: db)
-            return try CursorStore.position(source: id, part: Self.part, in: db)
+            try CursorStore.position(source: id, part: Self.part, in: db)
         }
         position = MQTTPosition.decode(cursor)
         resent = MQTTResent(position)
@@ -229,13 +229,16 @@ struct MQTTPull {
         resent = batch.resent
     }
 
-    /// Now and then closes recordings that have fallen silent.
-    private mutating func closeSilent() async throws {
-        guard clock.elapsed - lookedForSilence >= .seconds(2) else { return }
-        lookedForSilence = clock.elapsed
+    /// Now and then says that the broker is heard and closes recordings that have fallen silent.
+    ///
+    /// Not at once: of two who take the session from each other neither is well.
+    private mutating func lookAround() async throws {
+        guard clock.elapsed - lookedAround >= .seconds(2) else { return }
+        lookedAround = clock.elapsed
         let (source, now) = (source, clock.now)
         let silence = Duration.seconds(settings.silenceSeconds ?? 60)
         try await pool.transaction { db in
+            try SourceFigures.heard(source: source.id, in: db)
             _ = try LiveRecordings.closeSilent(of: source, now: now, after: silence, in: db)
         }
     }
@@ -255,6 +258,7 @@ private struct MQTTOutcome {
         report.revised += filed.appended.revised
         report.parked += filed.appended.parked
         report.missing += filed.missing
+        report.badRows += filed.refused
         for refusal in filed.refusals { report.note("a series", refusal.description) }
         report.add(live)
     }

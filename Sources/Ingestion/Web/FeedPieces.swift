@@ -36,10 +36,10 @@ struct FeedPieces: Sendable {
         for series in feed.series {
             let key = try SeriesKey.text(
                 source: source, name: settings.renames[series.channel.name] ?? series.channel.name)
-            // A name comes again where it has several units; its first is the one that users correct.
+            // A name comes again where it has several units.
             let name = series.channel.name
             guard names[key, default: name] == name else { throw .sameSeries(key: key) }
-            let isFirst = names.updateValue(name, forKey: key) == nil
+            names[key] = name
             var kept: [Observation] = []
             kept.reserveCapacity(series.times.count)
             var missing = 0
@@ -58,10 +58,9 @@ struct FeedPieces: Sendable {
             for row in kept where row.at.microseconds <= limit {
                 newest = max(newest ?? row.at, row.at)
             }
-            let told = isFirst ? settings.units[name].map(PhysicalUnit.init(spelled:)) : nil
-            let unit = told ?? series.channel.unit
-            let piece = SeriesPiece(key: key, unit: unit, observations: kept, missing: missing)
-            // The corrected unit may be that of another one.
+            let told = settings.units[name].map(PhysicalUnit.init(spelled:))
+            let piece = SeriesPiece(
+                key: key, unit: told ?? series.channel.unit, observations: kept, missing: missing)
             let place = places[piece.channel, default: pieces.count]
             if place < pieces.count { pieces[place] += piece } else { pieces.append(piece) }
             places[piece.channel] = place
@@ -80,6 +79,7 @@ struct FeedRules: Sendable {
     /// Observations that are older than this are rejected; nil takes them all.
     var ageSecondsMaximum: Double?
     var renames: [String: String] = [:]
+    /// Units by names in the feed, for all rows of that name.
     var units: [String: String] = [:]
 }
 
@@ -172,10 +172,7 @@ extension IngestReport {
         revised += counts.appended.revised
         parked += counts.appended.parked
         missing += counts.missing
-        let refused = Set(counts.refusals.compactMap(\.channel))
-        for piece in pieces.pieces where refused.contains(piece.channel) {
-            badRows += piece.observations.count
-        }
+        badRows += counts.refused
         for refusal in counts.refusals { note(host, refusal.description) }
         let words = ["age": "older than the source accepts", "late": "later than it accepts"]
         for (reason, sentence) in words.sorted(by: { $0.key < $1.key }) {
@@ -192,13 +189,5 @@ extension IngestReport {
         duplicates += feed.duplicates
         conflicts += feed.conflicts
         for reason in feed.reasons { note(host, reason) }
-    }
-}
-
-extension StoreError {
-    /// What is not stored because of its unit; nil for every other error.
-    fileprivate var channel: Channel? {
-        guard case .unitDiffers(let key, _, let found) = self else { return nil }
-        return Channel(name: key, unit: found)
     }
 }

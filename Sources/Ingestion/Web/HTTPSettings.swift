@@ -49,7 +49,8 @@ package struct HTTPSettings: SourceSettings, Equatable {
     package var ageSecondsMaximum: Double?
     /// What a series is called in the database instead of its name in the feed.
     package var renames: [String: String] = [:]
-    /// Units by the name of the series in the feed, where the feed does not tell or is wrong.
+    /// Units by the name of the series in the feed, where the feed does not tell or is wrong: for all
+    /// its rows, whatever stands beside them.
     package var units: [String: String] = [:]
     /// The most series of one answer.
     package var seriesMaximum = 10_000

@@ -318,15 +318,3 @@ extension String {
         return String(rest)
     }
 }
-
-extension PhysicalUnit {
-    /// A unit as people write it in headers, in UCUM where we know how.
-    package init(spelled text: String) {
-        let known = [
-            "°C": "Cel", "℃": "Cel", "degC": "Cel", "°F": "[degF]", "µV": "uV",
-            "μV": "uV", "m³": "m3", "m²": "m2", "µg/m³": "ug/m3", "mg/m³": "mg/m3", "Ω": "Ohm",
-            "°": "deg", "kWh": "kW.h", "Wh": "W.h", "m/s²": "m/s2",
-        ]
-        self.init(known[text] ?? text)
-    }
-}

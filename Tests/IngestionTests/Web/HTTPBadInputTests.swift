@@ -350,7 +350,7 @@ private let line = "m a=1 1735689600000000000\n"
         }
     }
 
-    /// What users say of a series is said of the unit that comes first.
+    /// What users say of the unit of a series is said of all its rows.
     @Test(arguments: [nil, "Cel"])
     func `a row in another unit costs itself, wherever it stands on its page`(
         corrected: String?
