@@ -128,7 +128,10 @@ struct IngestCommand: AsyncParsableCommand {
         }
         if let trouble = report.trouble { Terminal.complain("trouble: \(trouble)") }
         // Nothing but bad files is a failure; some bad files among good ones are not.
-        if report.rejected > 0 && report.rejected == report.files { throw ExitCode.failure }
+        let hasBrought = report.changedAnything || report.duplicates > 0
+        if report.rejected > 0 && report.rejected == report.files && !hasBrought {
+            throw ExitCode.failure
+        }
         if report.files + report.filesWaiting == 0 { throw NoFiles(paths: source.paths) }
     }
 

@@ -73,16 +73,20 @@ struct Systole: AsyncParsableCommand {
 
 /// The end of the process.
 enum ProcessEnd {
-    /// Hands on what was printed and ends the process at once; 1 where it could not be written.
+    /// Hands on what was printed and ends the process at once.
     ///
     /// Not by `exit`: its handlers free OpenSSL's tables while a thread of libcurl, libpq or
     /// libmosquitto may still work with them, which crashed commands that were done before such a
     /// thread had begun. Nothing here needs a handler: files are closed by those who opened them.
-    static func leave(_ code: Int32) -> Never {
+    ///
+    /// - Parameters:
+    ///   - code: How it ends; a 0 becomes 1 where what was printed could not be written.
+    ///   - saysWhy: Whether that is still to be said.
+    static func leave(_ code: Int32, saysWhy: Bool = true) -> Never {
         do {
             try Terminal.flush()
         } catch {
-            Terminal.complain("systole: \(error)")
+            if saysWhy { Terminal.complain("systole: \(error)") }
             _exit(max(code, 1))
         }
         _exit(code)
@@ -103,7 +107,7 @@ enum Failure {
             ProcessEnd.leave(2)
         }
         if !(error is ExitCode) { Terminal.complain("systole: \(sentence(for: error))") }
-        ProcessEnd.leave(1)
+        ProcessEnd.leave(1, saysWhy: !(error is Terminal.OutputFailure))
     }
 
     /// What `error` says to a person.

@@ -49,6 +49,7 @@ import Testing
     @Test(arguments: [
         "simulate ecg --seconds 100000", "simulate ecg --seconds 1", "simulate plant --hours 48",
         "config", "forecast plant.csv --column OT --horizon 4000 --family seasonal-naive --json",
+        "classify plant.csv",
     ])
     func `output that cannot be written is one sentence`(arguments: String) throws {
         try withTemporaryFolder { folder in

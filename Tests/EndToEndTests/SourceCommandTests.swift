@@ -166,7 +166,7 @@ private let refusals: [Refused] = [
                 let empty = try systole("source", "list")
                 #expect(empty.status == 0, "\(empty.errors)")
                 let known = try systole("doctor")
-                #expect(known.output.contains("that is needed"), "\(known.output)")
+                #expect(known.output.contains("as needed"), "\(known.output)")
                 try await database.pool.run(
                     """
                     DELETE FROM systole.schema_migration
@@ -174,7 +174,7 @@ private let refusals: [Refused] = [
                     """)
                 let wrong = try systole("doctor")
                 #expect(wrong.status == 1)
-                #expect(wrong.output.contains("this executable needs"), "\(wrong.output)")
+                #expect(wrong.output.contains("is needed"), "\(wrong.output)")
                 let older = try systole("source", "list")
                 #expect(older.status == 1)
                 #expect(older.errors.contains("this executable needs"), "\(older.errors)")

@@ -96,11 +96,13 @@ struct ServerExamination {
         do {
             try await Database.requireVersion(connection)
             return Finding(
-                "schema", .fine, "it has the number \(Schema.versionNeeded) that is needed")
-        } catch {
+                "schema", .fine, "its number is \(Schema.versionNeeded), as needed")
+        } catch StoreError.schemaDiffers(let found, let needed) where found < needed {
             return Finding(
-                "schema", .wrong, Failure.sentence(for: error),
-                advice: "run `systole migrate`, whose --migrations names the folder of its files")
+                "schema", .wrong, "its number is \(found), and \(needed) is needed",
+                advice: "run `systole migrate --migrations FOLDER`")
+        } catch {
+            return Finding("schema", .wrong, Failure.sentence(for: error))
         }
     }
 }
