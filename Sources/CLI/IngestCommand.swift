@@ -126,7 +126,9 @@ struct IngestCommand: AsyncParsableCommand {
                 isNamed ? rejection.reason : "\(rejection.file): \(rejection.reason)"
             Terminal.complain("rejected: \(sentence)")
         }
-        if let trouble = report.trouble { Terminal.complain("trouble: \(trouble)") }
+        if let trouble = report.trouble, report.rejections.isEmpty {
+            Terminal.complain("trouble: \(trouble)")
+        }
         // Nothing but bad files is a failure; some bad files among good ones are not.
         let hasBrought = report.changedAnything || report.duplicates > 0
         if report.rejected > 0 && report.rejected == report.files && !hasBrought {

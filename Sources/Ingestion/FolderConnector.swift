@@ -67,7 +67,7 @@ package struct FolderConnector: SourceConnector {
                 rest.removeFirst(abreast.count)
             }
         }
-        report.trouble = report.trouble ?? missing
+        report.trouble = report.trouble ?? missing ?? report.faultSentence
         return report
     }
 
@@ -126,6 +126,12 @@ package struct FolderConnector: SourceConnector {
             }
         } catch {
             guard let fault = FileFault(error) else { throw error }
+            guard job.isSettled else {
+                // A table whose beginning is being written may be good once it is there.
+                report.filesWaiting += 1
+                return
+            }
+            report.fault = report.fault ?? "\(job.file.name): \(fault.discreet)"
             report.reject(job.file.name, fault.description)
             try await remember(fault, of: job)
         }
@@ -198,19 +204,22 @@ struct FileJob: Sendable {
     func isDone(_ report: inout IngestReport) -> Bool {
         if let position, position.settles(state) {
             if let reason = position.rejected {
+                report.fault = report.fault ?? "\(file.name): \(reason)"
                 report.reject(file.name, reason)
             } else {
                 report.filesUnchanged += 1
             }
             return true
         }
-        // The header of samples may still be on its way.
-        let seconds = file.kind == .headless ? settings.restSeconds : settings.settleSeconds
-        guard isAtRest(seconds: seconds) else {
-            report.filesWaiting += 1
-            return true
-        }
-        return false
+        // Whole lines of a table are whole, however often others are written.
+        if file.kind == .table || isSettled { return false }
+        report.filesWaiting += 1
+        return true
+    }
+
+    /// Whether the files are not being written now; the header of samples may still be on its way.
+    var isSettled: Bool {
+        isAtRest(seconds: file.kind == .headless ? settings.restSeconds : settings.settleSeconds)
     }
 
     /// Moves the cursor, in the transaction that stores what lies before it.

@@ -9,7 +9,8 @@ package struct FolderSettings: SourceSettings, Equatable {
     package var renames: [String: String]
     /// How tables are read. Bad rows are always left out and counted.
     package var csv: CSVOptions
-    /// How long a file must have been left alone before it is read, in seconds.
+    /// How long a recording must have been left alone before it is read, and a table before it is found
+    /// to be none, in seconds.
     package var settleSeconds: Double
     /// How long before a last line without a line end is taken for whole, a recording that ends too
     /// early for damaged, and samples for ones without a header, in seconds.

@@ -46,6 +46,8 @@ package struct IngestReport: Sendable, Equatable, Codable {
     package var rejected = 0
     /// Files that were rejected, and the first bad rows, with reasons.
     package var rejections: [Rejection] = []
+    /// The first file that was rejected and why, without anything that stands in it.
+    package var fault: String?
     /// What is odd about files that were stored.
     package var findings: [Rejection] = []
 
@@ -53,6 +55,12 @@ package struct IngestReport: Sendable, Equatable, Codable {
     package var trouble: String?
 
     package init() {}
+
+    /// What to keep of the files that were rejected, in one sentence; nil where there is none.
+    var faultSentence: String? {
+        guard let fault else { return nil }
+        return rejected == 1 ? fault : "\(rejected) files cannot be stored; the first is \(fault)"
+    }
 
     /// Whether the pull changed anything in the database besides its cursors.
     package var changedAnything: Bool { stored + revised + parked + recordings > 0 }
@@ -93,6 +101,7 @@ package struct IngestReport: Sendable, Equatable, Codable {
         a.rejections += b.rejections.prefix(reasonsMaximum - a.rejections.count)
         a.findings += b.findings.prefix(reasonsMaximum - a.findings.count)
         a.trouble = a.trouble ?? b.trouble
+        a.fault = a.fault ?? b.fault
     }
 
     mutating func reject(_ file: String, _ reason: String) {

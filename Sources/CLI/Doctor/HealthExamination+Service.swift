@@ -6,7 +6,7 @@ extension HealthExamination {
     /// What can be asked once the schema is ours.
     static let ofService: [HealthExamination] = [
         deadRows, workers, leader, waitingJobs, stuckJobs, deadJobs, lateSchedules, lateEvents,
-        lateRows, derivations, waitingDeliveries, disabledWebhooks, openSecrets,
+        sources, lateRows, derivations, waitingDeliveries, disabledWebhooks, openSecrets,
     ]
 
     private static let deadRows = count(
@@ -20,6 +20,15 @@ extension HealthExamination {
         """,
         fine: "the hot tables are clean", .wrong, some: "hot tables are full of dead rows",
         advice: "look for held snapshots above, then VACUUM them")
+
+    private static let sources = count(
+        "sources",
+        """
+        SELECT count(*) AS n, string_agg(name || ' (' || trouble || ')', ', ' ORDER BY name) AS names
+        FROM systole.sources WHERE state = 'troubled'
+        """,
+        fine: "none is in trouble", .note, some: "are in trouble",
+        advice: "see `systole source show NAME`")
 
     /// A worker is dead 30 seconds after its last heartbeat.
     private static let workers = HealthExamination(
