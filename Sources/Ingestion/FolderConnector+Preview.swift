@@ -20,9 +20,12 @@ extension FolderConnector {
         }
         let tables = scan.files.filter { $0.kind == .table }
         var series: [PullPreview.Series] = []
+        var notes: [String] = []
         for file in tables.prefix(Self.tablesMaximum) {
             do {
-                for column in try Self.beginning(of: file, settings).columns {
+                let table = try Self.beginning(of: file, settings)
+                if let note = table.report.leftOutNote { notes.append("\(file.name): \(note)") }
+                for column in table.columns {
                     let title = column.channel.name
                     let key = try SeriesKey.text(
                         source: name, name: settings.renames[title] ?? title)
@@ -37,7 +40,7 @@ extension FolderConnector {
             PullPreview(
                 bytes: scan.files.reduce(0) { $0 + $1.state.size },
                 items: scan.files.count + scan.unusable.count, badItems: reasons.count,
-                reasons: reasons, series: series, recordings: recordings,
+                reasons: reasons, notes: notes, series: series, recordings: recordings,
                 hasMore: tables.count > Self.tablesMaximum)
         ]
     }

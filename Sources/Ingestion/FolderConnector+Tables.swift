@@ -24,6 +24,9 @@ extension FolderConnector {
         while let table = next {
             let (reached, current) = (position, job)
             async let counts = Self.store(table, at: reached, current)
+            if job.position == nil, let note = table.report.leftOutNote {
+                report.find(job.file.name, note)
+            }
             // A fault in what follows does not undo what came before it.
             let following = Result { try Self.next(&pieces, plan, current, &position, &isWhole) }
             report.count(try await counts, table.report, of: current.file.name)

@@ -161,6 +161,10 @@ package struct IngestSource: JobHandler {
         logger.log(
             level: level, "ingested",
             metadata: ["source": "\(source.name)", "report": "\(report.summary)"])
+        for finding in report.findings {
+            logger.info(
+                "odd", metadata: ["file": "\(finding.file)", "finding": "\(finding.reason)"])
+        }
         // Reasons may quote what stands in a file, so they are for those who ask for them.
         for rejection in report.rejections {
             logger.debug(

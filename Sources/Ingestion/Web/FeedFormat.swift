@@ -39,6 +39,8 @@ struct ParsedFeed: Sendable {
     /// Rows that only repeated what the answer had told.
     var duplicates = 0
     var conflicts = 0
+    /// What users should know of it; nil for nothing.
+    var note: String?
     /// Whether the same answer later tells something new; see `FeedReport`.
     var usesReceiveTime = false
 
@@ -62,6 +64,7 @@ struct ParsedFeed: Sendable {
             isDiscreet ? "\($0.file), line \($0.line ?? 0): the row cannot be read" : $0.description
         }
         missing = table.report.missing
+        note = table.report.leftOutNote
         duplicates = table.report.duplicates
         conflicts = table.report.conflicts
     }

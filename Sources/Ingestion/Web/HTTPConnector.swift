@@ -92,6 +92,7 @@ struct HTTPPages: PageReader {
                 let places = paths.values.map(\.text).joined(separator: " or ")
                 content.notes.append("nothing is at \(places)")
             }
+            if let note = feed.note, number == 0 { content.notes.append(note) }
             content.feed = feed
             content.pieces = pieces
             content.until = content.until ?? pieces.newest

@@ -22,6 +22,13 @@ package struct CSVReport: Sendable, Equatable {
     package var outOfOrder = 0
     /// Columns that hold something else than numbers.
     package var ignoredColumns: [String] = []
+    /// Says which columns have no series, for who expects one; nil where all have.
+    package var leftOutNote: String? {
+        guard !ignoredColumns.isEmpty else { return nil }
+        let names = ignoredColumns.prefix(20).joined(separator: ", ")
+        let more = ignoredColumns.count > 20 ? " and \(ignoredColumns.count - 20) more" : ""
+        return "left out, since what they begin with is no numbers: \(names)\(more)"
+    }
 
     package init() {}
 
