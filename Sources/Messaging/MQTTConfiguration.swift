@@ -80,12 +80,24 @@ package struct MQTTMessage: Sendable, Equatable {
     package let packetID: UInt16
     /// Whether the broker kept it for those who subscribe later, and we have just done so.
     package let isRetained: Bool
+    /// When it came, which is nothing that it says.
+    package let arrivedAt: ContinuousClock.Instant
 
-    package init(topic: String, payload: [UInt8], packetID: UInt16 = 0, isRetained: Bool = false) {
+    package init(
+        topic: String, payload: [UInt8], packetID: UInt16 = 0, isRetained: Bool = false,
+        arrivedAt: ContinuousClock.Instant = .now
+    ) {
         self.topic = topic
         self.payload = payload
         self.packetID = packetID
         self.isRetained = isRetained
+        self.arrivedAt = arrivedAt
+    }
+
+    /// Whether two say the same, whenever they came.
+    package static func == (a: MQTTMessage, b: MQTTMessage) -> Bool {
+        a.topic == b.topic && a.payload == b.payload && a.packetID == b.packetID
+            && a.isRetained == b.isRetained
     }
 }
 

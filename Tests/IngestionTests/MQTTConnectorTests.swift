@@ -206,6 +206,25 @@ import TestSupport
         }
     }
 
+    @Test func `what comes without a time has that of its arrival, and no two have the same`() {
+        let (clock, now) = (PullClock(start: MQTTSource.now), ContinuousClock.now)
+        let messages = [0, 0, 200, 200, 400].enumerated().map { index, milliseconds in
+            MQTTMessage(
+                topic: "n/a", payload: Array("\(index)".utf8), packetID: UInt16(index + 1),
+                arrivedAt: now + .milliseconds(milliseconds))
+        }
+        func batch(_ part: ArraySlice<MQTTMessage>, since: Timestamp?) -> MQTTBatch {
+            MQTTBatch(
+                Array(part), routes: topics, after: MQTTPosition(), resent: MQTTResent(),
+                inflightMaximum: 10, clock: clock, since: since)
+        }
+        let first = batch(messages[..<3], since: nil)
+        let second = batch(messages[3...], since: first.arrivedUntil)
+        let times = (first.series + second.series).flatMap(\.observations).map(\.at.microseconds)
+        let steps = zip(times, times.dropFirst()).map { $1 - $0 }
+        #expect(steps == [1, 199_999, 1, 199_999])
+    }
+
     struct Match: Sendable, CustomTestStringConvertible {
         let filter: String
         let topic: String

@@ -126,6 +126,8 @@ struct MQTTBatch: Sendable {
     private(set) var position: MQTTPosition
     /// What may still come again.
     private(set) var resent: MQTTResent
+    /// The newest time of ours that a message has, or would have.
+    private(set) var arrivedUntil: Timestamp?
     private let arrivalsMaximum: Int
 
     /// - Parameters:
@@ -134,21 +136,27 @@ struct MQTTBatch: Sendable {
     ///   - before: The cursor.
     ///   - resent: What may come again.
     ///   - inflightMaximum: The most messages that the broker has on their way.
-    ///   - now: Our clock.
+    ///   - clock: Ours, by which messages came.
+    ///   - until: The newest time of ours before them.
     init(
         _ messages: [MQTTMessage], routes: [TopicRoute], after before: MQTTPosition,
-        resent: MQTTResent, inflightMaximum: Int, now: Timestamp
+        resent: MQTTResent, inflightMaximum: Int, clock: PullClock, since until: Timestamp?
     ) {
         self.messages = messages
         self.resent = resent
         arrivalsMaximum = inflightMaximum + MQTTPosition.arrivalsBeyondInflight
         position = before
-        if resent.isOver { position.forget(before: now + (.zero - MQTTPosition.acknowledgedAfter)) }
+        arrivedUntil = until
+        if resent.isOver {
+            position.forget(before: clock.now + (.zero - MQTTPosition.acknowledgedAfter))
+        }
         position.messages += messages.count
         var places: [Channel: Int] = [:]
-        for (place, message) in messages.enumerated() {
+        for message in messages {
             // Those that come together come one after the other all the same.
-            let own = Timestamp(microseconds: now.microseconds + Int64(place))
+            var own = clock.time(of: message.arrivedAt)
+            if let last = arrivedUntil, own <= last { own = last + .microseconds(1) }
+            arrivedUntil = own
             do throws(PayloadFault) {
                 try take(message, routes, own, &places)
             } catch {

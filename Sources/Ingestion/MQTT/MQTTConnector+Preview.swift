@@ -13,6 +13,7 @@ extension MQTTConnector {
         // The broker gives a name to whom it keeps nothing for.
         configuration.clientID = ""
         configuration.keepsSession = false
+        let clock = PullClock(start: now)
         let client = try MQTTClient(
             configuration, subscriptions: settings.topics.map(\.unsharedFilter))
         try await client.connect()
@@ -33,7 +34,7 @@ extension MQTTConnector {
         await client.disconnect()
         let batch = MQTTBatch(
             messages, routes: settings.topics, after: MQTTPosition(), resent: MQTTResent(),
-            inflightMaximum: configuration.inflightMaximum, now: now)
+            inflightMaximum: configuration.inflightMaximum, clock: clock, since: nil)
         return [PullPreview(batch)]
     }
 }

@@ -45,6 +45,10 @@ struct PullClock: Sendable {
 
     var elapsed: Duration { began.duration(to: .now) }
     var now: Timestamp { start + elapsed }
+
+    func time(of instant: ContinuousClock.Instant) -> Timestamp {
+        start + began.duration(to: instant)
+    }
 }
 
 /// One pull.
@@ -64,6 +68,8 @@ struct MQTTPull {
     /// What may come again over this connection.
     private var resent = MQTTResent()
     private var inflightMaximum = 1
+    /// The newest time that stood for one that a message does not have.
+    private var arrivedUntil: Timestamp?
     private var lookedAround = Duration.zero
 
     init(
@@ -159,7 +165,7 @@ struct MQTTPull {
     ) async throws {
         let batch = MQTTBatch(
             messages, routes: settings.topics, after: position, resent: resent,
-            inflightMaximum: inflightMaximum, now: clock.now)
+            inflightMaximum: inflightMaximum, clock: clock, since: arrivedUntil)
         do {
             try await commit(batch, progress)
         } catch let error as PostgresError where error.isOfData {
@@ -227,6 +233,7 @@ struct MQTTPull {
         self.cursor = cursor
         position = batch.position
         resent = batch.resent
+        arrivedUntil = batch.arrivedUntil
     }
 
     /// Now and then says that the broker is heard and closes recordings that have fallen silent.
