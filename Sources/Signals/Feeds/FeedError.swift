@@ -19,6 +19,8 @@ package struct FeedError: Error, Equatable, Sendable, CustomStringConvertible {
         case notJSON
         case field(String, found: String, accepted: String)
         case seriesName(found: String)
+        /// Two results that would be the same series, such as metrics that differ by their names alone.
+        case seriesTwice(String)
         case tooManySeries(accepted: Int)
         case tooManyValues(accepted: Int)
         /// The mark that ends a whole feed is not there.
@@ -81,6 +83,8 @@ package struct FeedError: Error, Equatable, Sendable, CustomStringConvertible {
         case .seriesName(let found):
             "a series would be called \"\(Self.cut(found))\"; accepted are 1 to 400 characters "
                 + "without control characters or blanks at the ends"
+        case .seriesTwice(let name):
+            "a second result would be the series \"\(Self.cut(name))\", of which the first is taken"
         case .tooManySeries(let accepted): "it has more than \(accepted) series"
         case .tooManyValues(let accepted): "it has more than \(accepted) values"
         case .unfinished(let mark): "it does not end with \"\(mark)\", so it is not whole"

@@ -40,11 +40,13 @@ package struct PrometheusAnswer: Sendable {
             throw builder.error(
                 .field("kind of result", found: found, accepted: "matrix or vector"), at: .whole)
         }
+        var names: Set<String> = []
         for (index, value) in results.enumerated() {
             let result = JSONNode(value: value)
             builder.report.items += 1
             do throws(Refusal) {
                 let name = try Self.series(result, query)
+                guard names.insert(name).inserted else { throw Refusal(.seriesTwice(name)) }
                 let place = try builder.place(of: name)
                 let points = result["values"]?.list ?? result["value"].map { [$0] } ?? []
                 for point in points {
