@@ -234,6 +234,8 @@ import Glibc
             return .tls(code: Int32(code.rawValue))
         case CURLE_GOT_NOTHING, CURLE_SEND_ERROR, CURLE_RECV_ERROR, CURLE_PARTIAL_FILE:
             return .connectionLost
+        // The scheme was checked before: this one is HTTP 0.9, which has neither status nor end.
+        case CURLE_UNSUPPORTED_PROTOCOL: return .notHTTP
         case CURLE_BAD_CONTENT_ENCODING: return .unpackable
         case CURLE_ABORTED_BY_CALLBACK: return .cancelled
         default: return .transfer(code: Int32(code.rawValue))

@@ -25,7 +25,9 @@ package enum WebError: Error, Equatable, Sendable {
     case unpackable
     /// The packing of the answer is damaged, or ends too early, or something else follows it.
     case damaged
-    /// The answer is not HTTP, or libcurl gave up with this code.
+    /// What came is no answer in HTTP, such as the rest of the one before it that was longer than it said.
+    case notHTTP
+    /// libcurl gave up with this code.
     case transfer(code: Int32)
     /// This process may not open another socket.
     case noSocket
@@ -63,7 +65,7 @@ package enum WebError: Error, Equatable, Sendable {
         case .answerTooLarge: "answer_too_large"
         case .unpackable: "encoding"
         case .damaged: "damaged"
-        case .transfer: "transfer"
+        case .notHTTP, .transfer: "transfer"
         case .noSocket: "no_socket"
         case .cancelled: "cancelled"
         case .closed: "closed"
@@ -87,6 +89,7 @@ extension WebError: CustomStringConvertible {
             "the answer, of status \(status), is larger than \(limit) bytes"
         case .unpackable: "the answer cannot be unpacked; accepted are gzip and zstd, one at a time"
         case .damaged: "the packed answer is damaged or not whole; it cannot be unpacked"
+        case .notHTTP: "what came is no answer in HTTP"
         case .transfer(let code): "the transfer failed: \(Self.words(code))"
         case .noSocket: "this process may not open another socket"
         case .cancelled: "the request was cancelled"

@@ -55,6 +55,10 @@ import Testing
         Flaw(text: #"{"channels": 1}"#, error: .field("channels")),
         Flaw(text: #"{"channels": ["a"]}"#, error: .missing("rate")),
         Flaw(
+            text:
+                #"{"recording": "r", "channels": ["a", "a"], "rate": 5, "first": 1, "samples": [[1], [2]]}"#,
+            error: .field("channels")),
+        Flaw(
             text: #"{"recording": "r", "channels": ["a"], "rate": 5}"#, error: .missing("first")),
         Flaw(
             text: #"{"recording": "r", "channels": ["a"], "rate": 5, "first": 1}"#,

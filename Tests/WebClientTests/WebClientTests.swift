@@ -131,7 +131,7 @@ import WebClient
             error: .connectionLost),
         Failure(
             testDescription: "an answer that is not HTTP", conduct: .send("SSH-2.0-OpenSSH_9\r\n"),
-            error: .transfer(code: 1)),
+            error: .notHTTP),
     ]
 
     @Test(arguments: failures)

@@ -42,7 +42,7 @@ package enum PullError: Error, Equatable, Sendable, CustomStringConvertible {
         case .web(let error):
             switch error {
             case .timedOut, .damaged, .connectionLost, .connectionRefused, .unreachable,
-                .hostNotFound, .noSocket:
+                .hostNotFound, .noSocket, .notHTTP:
                 true
             default: false
             }

@@ -157,7 +157,8 @@ private struct PieceHead: Decodable {
     private func pieceChannels() throws(WaveformPieceError) -> [PieceChannel] {
         let count = channels.count
         guard (1...WaveformPiece.channelsMaximum).contains(count),
-            channels.allSatisfy({ Self.isUsable($0, lengths: 1...100) })
+            channels.allSatisfy({ Self.isUsable($0, lengths: 1...100) }),
+            Set(channels).count == count
         else { throw .field("channels") }
         guard let units = (unit ?? .one("")).values(count),
             units.allSatisfy({ Self.isUsable($0, lengths: 0...100) })

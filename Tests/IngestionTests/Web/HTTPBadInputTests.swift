@@ -73,7 +73,7 @@ private let line = "m a=1 1735689600000000000\n"
             words: "status 304"),
         Case(
             testDescription: "no HTTP at all", conduct: .send("SSH-2.0-OpenSSH\r\n"),
-            words: "transfer failed"),
+            words: "no answer in HTTP"),
     ]
 
     @Test(arguments: cases)
