@@ -126,7 +126,7 @@ struct IngestCommand: AsyncParsableCommand {
                 isNamed ? rejection.reason : "\(rejection.file): \(rejection.reason)"
             Terminal.complain("rejected: \(sentence)")
         }
-        if let trouble = report.trouble, report.rejections.isEmpty {
+        if let trouble = report.trouble, report.rejected == 0 {
             Terminal.complain("trouble: \(trouble)")
         }
         // Nothing but bad files is a failure; some bad files among good ones are not.

@@ -23,6 +23,8 @@ struct FilePosition: Sendable, Equatable, Codable {
     private(set) var rejected: String?
     /// Whether that may pass while the file stays as it is, so that it is tried again; nil for no.
     private(set) var mayPass: Bool?
+    /// Whether it is that there are no rows yet, which troubles nobody; nil for no.
+    private(set) var isBeginning: Bool?
 
     init(_ state: FileState) {
         size = state.size
@@ -44,6 +46,7 @@ struct FilePosition: Sendable, Equatable, Codable {
         content = nil
         rejected = fault.discreet
         mayPass = fault.mayPass ? true : nil
+        isBeginning = fault.isOfBeginning ? true : nil
     }
 
     private func isOf(_ state: FileState) -> Bool {
@@ -71,6 +74,8 @@ struct FileFault: Sendable, Equatable {
     let discreet: String
     /// Whether it may pass while the file stays as it is: it could not be opened or read.
     let mayPass: Bool
+    /// Whether a table has nothing but a header yet, or not even that.
+    private(set) var isOfBeginning = false
 
     /// Nil for an error that is not the file's fault, and ends the pull.
     init?(_ error: any Error) {
@@ -85,6 +90,7 @@ struct FileFault: Sendable, Equatable {
             self.init(sentence, discreet: error.discreet)
         case let error as CSVError:
             self.init(sentence, discreet: error.discreet, mayPass: error.isOfReading)
+            isOfBeginning = error.reason == .empty || error.reason == .noRows
         case let error as WFDBError:
             self.init(sentence, discreet: Self.discreet(error), mayPass: error.isOfReading)
         case let error as EDFError:

@@ -12,7 +12,7 @@ extension FolderConnector {
         options.refuseUnsorted = false
         options.duplicates = job.source.isRevisable ? .keepLast : .keepFirst
         let plan = try CSVReader(options: options).plan(
-            try Self.head(of: job.file), name: job.file.name)
+            try Self.head(of: job), name: job.file.name)
         var pieces = try Self.open(job, plan, pieceBytes)
         // A file that was only read loses nothing by a failing close.
         defer { try? pieces.close() }
@@ -43,19 +43,24 @@ extension FolderConnector {
             position.prefix = before.prefix
             report.filesUnchanged += 1
         }
-        position.content = pieces.content
+        // What is written now may be written again at the same time, to the clock of its file system.
+        position.content = job.isSettled ? pieces.content : nil
         let (final, current) = (position, job)
         try await job.pool.transaction { db in try current.move(to: final, in: db) }
     }
 
-    /// The bytes from which a table's plan is made.
-    private static func head(of file: SourceFile) throws -> [UInt8] {
+    /// The bytes from which a table's plan is made: whole lines, as long as the last may be being written.
+    private static func head(of job: FileJob) throws -> [UInt8] {
+        let file = job.file
         let handle = try FileHandle(forReadingFrom: URL(fileURLWithPath: file.path))
         // A file that was only read loses nothing by a failing close.
         defer { try? handle.close() }
         let head = [UInt8](
             try handle.read(upToCount: min(file.state.size, headBytes)) ?? Data())
-        return try TableHead.whole(head, isAll: head.count < headBytes)
+        guard head.count < headBytes else { return try TableHead.whole(head, isAll: false) }
+        // Half a time is a number, and half a number may be an integer.
+        let isWhole = job.isAtRest(seconds: job.settings.restSeconds)
+        return isWhole ? head : Array(head[..<TablePieces.end(ofWholeRecords: head)])
     }
 
     /// From so many bytes it is found how a table is to be read.

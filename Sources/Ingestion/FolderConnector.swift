@@ -126,12 +126,18 @@ package struct FolderConnector: SourceConnector {
             }
         } catch {
             guard let fault = FileFault(error) else { throw error }
-            guard job.isSettled else {
-                // A table whose beginning is being written may be good once it is there.
+            let begins = job.file.kind == .table && fault.isOfBeginning
+            if begins, !job.isAtRest(seconds: job.settings.restSeconds) {
+                // Its first rows are on their way.
                 report.filesWaiting += 1
                 return
             }
-            report.fault = report.fault ?? "\(job.file.name): \(fault.discreet)"
+            if !begins { report.keep(fault.discreet, of: job.file.name) }
+            guard job.isSettled else {
+                // Counted and kept once nobody writes it any more.
+                report.filesWaiting += 1
+                return
+            }
             report.reject(job.file.name, fault.description)
             try await remember(fault, of: job)
         }
@@ -204,8 +210,9 @@ struct FileJob: Sendable {
     func isDone(_ report: inout IngestReport) -> Bool {
         if let position, position.settles(state) {
             if let reason = position.rejected {
-                report.fault = report.fault ?? "\(file.name): \(reason)"
+                if position.isBeginning != true { report.keep(reason, of: file.name) }
                 report.reject(file.name, reason)
+                report.rejectedBefore += 1
             } else {
                 report.filesUnchanged += 1
             }

@@ -44,6 +44,8 @@ package struct IngestReport: Sendable, Equatable, Codable {
     package var recordings = 0
     /// Files that were rejected.
     package var rejected = 0
+    /// Of these, the ones that an earlier pull rejected, and that have not changed.
+    package var rejectedBefore = 0
     /// Files that were rejected, and the first bad rows, with reasons.
     package var rejections: [Rejection] = []
     /// The first file that was rejected and why, without anything that stands in it.
@@ -56,10 +58,16 @@ package struct IngestReport: Sendable, Equatable, Codable {
 
     package init() {}
 
+    /// Keeps the first reason why a file was rejected; one without anything that stands in the file.
+    mutating func keep(_ reason: String, of file: String) {
+        // A reader's own sentence names the file already.
+        fault = fault ?? (reason.hasPrefix(file) ? reason : "\(file): \(reason)")
+    }
+
     /// What to keep of the files that were rejected, in one sentence; nil where there is none.
     var faultSentence: String? {
         guard let fault else { return nil }
-        return rejected == 1 ? fault : "\(rejected) files cannot be stored; the first is \(fault)"
+        return rejected <= 1 ? fault : "\(rejected) files cannot be stored; the first is \(fault)"
     }
 
     /// Whether the pull changed anything in the database besides its cursors.
@@ -96,6 +104,7 @@ package struct IngestReport: Sendable, Equatable, Codable {
         let counts: [WritableKeyPath<IngestReport, Int>] = [
             \.files, \.filesUnchanged, \.filesWaiting, \.rows, \.badRows, \.stored, \.duplicates,
             \.conflicts, \.revised, \.parked, \.missing, \.recordings, \.rejected,
+            \.rejectedBefore,
         ]
         for count in counts { a[keyPath: count] += b[keyPath: count] }
         a.rejections += b.rejections.prefix(reasonsMaximum - a.rejections.count)

@@ -156,7 +156,7 @@ package struct IngestSource: JobHandler {
 
     private func log(_ report: IngestReport, of source: Source) {
         let level: Logger.Level =
-            report.rejected + report.badRows > 0
+            report.rejected > report.rejectedBefore || report.badRows > 0
             ? .warning : report.changedAnything ? .info : .debug
         logger.log(
             level: level, "ingested",

@@ -159,6 +159,61 @@ private let hourly = """
         }
     }
 
+    /// A table up to its last row, that row as far as it is written, and its rest.
+    struct Growing: Sendable, CustomTestStringConvertible {
+        let testDescription: String
+        let rows: String
+        let half: String
+        let rest: String
+        let values: Int
+    }
+
+    @Test(arguments: [
+        Growing(
+            testDescription: "half a second time is a number",
+            rows: "time,received,a\n2024-01-01 00:00,2024-01-01 00:01,1\n",
+            half: "2024-01-01 01:00,2024", rest: "-01-01 01:01,2\n", values: 2),
+        Growing(
+            testDescription: "half a clock is none",
+            rows: "Date,Time,a\n2024-01-01,00:00,1\n2024-01-01,01:00,2\n",
+            half: "2024-01-01,02:", rest: "00,3\n", values: 3),
+        Growing(
+            testDescription: "half a date has a decimal point",
+            rows: "time;a;b\n13.01.2024 00:00;1,5;1\n13.01.2024 01:00;2,5;2\n",
+            half: "13.01", rest: ".2024 02:00;3,5;3\n", values: 6),
+    ])
+    func `how a table is read is not told by a row that is half written`(
+        _ table: Growing
+    ) async throws {
+        try await withSourceFolder { folder in
+            for text in [table.rows + table.half, table.rows + table.half + table.rest] {
+                try folder.write("a.csv", text, ageSeconds: 0)
+                let report = try await folder.pull()
+                #expect(report.badRows + report.conflicts + report.rejected == 0, "\(report)")
+            }
+            let stored = try await folder.observations()
+            #expect(stored.count == table.values, "\(stored)")
+        }
+    }
+
+    @Test func `a fault in a table that is being written is told, and counted once it rests`()
+        async throws
+    {
+        try await withSourceFolder { folder in
+            for age in [0.0, 0, 3600, 3600] {
+                try folder.write("a.csv", "time,a\n01/02/2020,1\n", ageSeconds: age)
+                let report = try await folder.pull()
+                #expect(report.trouble?.hasPrefix("a.csv, line 2") == true, "\(report)")
+                #expect(report.rejected == (age == 0 ? 0 : 1))
+            }
+            let count = try await folder.pool.run("SELECT rejected FROM systole.sources").only()
+            #expect(try count.int("rejected") == 1)
+            // Nothing but a header is no trouble.
+            try folder.write("a.csv", "time,a\n", ageSeconds: 7200)
+            for _ in 0..<2 { #expect(try await folder.pull().trouble == nil) }
+        }
+    }
+
     @Test func `a column that begins with words is left out, and that is told`() async throws {
         try await withSourceFolder { folder in
             let rows = (0..<300).map { "\(1_577_836_800 + $0),\($0),\($0 < 200 ? "off" : "1")\n" }

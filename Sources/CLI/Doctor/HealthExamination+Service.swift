@@ -27,7 +27,7 @@ extension HealthExamination {
         SELECT count(*) AS n, string_agg(name || ' (' || trouble || ')', ', ' ORDER BY name) AS names
         FROM systole.sources WHERE state = 'troubled'
         """,
-        fine: "none is in trouble", .note, some: "are in trouble",
+        fine: "none is in trouble", .note, some: "in trouble",
         advice: "see `systole source show NAME`")
 
     /// A worker is dead 30 seconds after its last heartbeat.

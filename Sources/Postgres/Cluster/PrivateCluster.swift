@@ -210,8 +210,9 @@ package final class PrivateCluster: Sendable {
         let deadline = ContinuousClock.now + Self.orphansMaximum
         var attemptsLeft = 3
         while true {
-            if isKnown, let preferred, !FreePort.isFree(preferred) {
-                throw ClusterError.portTaken(preferred)
+            if isKnown {
+                guard let preferred else { throw ClusterError.dataGone(folder: place.root) }
+                guard FreePort.isFree(preferred) else { throw ClusterError.portTaken(preferred) }
             }
             let port = try FreePort.find(preferred: preferred)
             try configure(programs, port: port)

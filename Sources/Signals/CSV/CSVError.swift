@@ -42,7 +42,8 @@ package struct CSVError: Error, Equatable, CustomStringConvertible {
         prefix + reason.sentence + "."
     }
 
-    /// The sentence without anything that stands in the rows, for what is kept or logged.
+    /// The sentence without anything that stands in the rows, for what is kept or logged. Nor does it list
+    /// columns: what has no header has a row for one.
     package var discreet: String {
         switch reason {
         case .time(let column, _, let accepted):
@@ -52,6 +53,10 @@ package struct CSVError: Error, Equatable, CustomStringConvertible {
             prefix + "no date in column \(column) tells day and month apart."
         case .number(let column, _): prefix + "column \(column) holds what is no number."
         case .delimiter: prefix + "the delimiter is not accepted."
+        case .noTimeColumn: prefix + "no column holds times; name one with --time-column."
+        case .noValueColumn: prefix + "no column besides the time holds numbers."
+        case .unknownColumn: prefix + "a column that is asked for is not there."
+        case .repeatedColumn: prefix + "two columns have the same name."
         default: description
         }
     }

@@ -91,10 +91,10 @@ struct FeedBuilder {
     /// - Parameters:
     ///   - refusal: What is wrong with it.
     ///   - place: Where it stands.
-    /// - Throws: What ends the feed as a whole: its limits.
+    /// - Throws: What ends the feed as a whole: its limits, or two series that are one.
     mutating func count(bad refusal: Refusal, at place: FeedError.Place) throws(FeedError) {
         switch refusal.reason {
-        case .tooManySeries, .tooManyValues: throw error(refusal.reason, at: place)
+        case .tooManySeries, .tooManyValues, .seriesTwice: throw error(refusal.reason, at: place)
         default: break
         }
         report.badItems += 1

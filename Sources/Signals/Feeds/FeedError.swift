@@ -56,6 +56,7 @@ package struct FeedError: Error, Equatable, Sendable, CustomStringConvertible {
         case .field(let name, let found, let accepted) where !found.isEmpty:
             prefix + "the \(Self.cut(name)) cannot be read; accepted is \(accepted)."
         case .seriesName: prefix + "a series has a name that cannot be used."
+        case .seriesTwice: prefix + "two results would be the same series."
         default: description
         }
     }
@@ -84,7 +85,8 @@ package struct FeedError: Error, Equatable, Sendable, CustomStringConvertible {
             "a series would be called \"\(Self.cut(found))\"; accepted are 1 to 400 characters "
                 + "without control characters or blanks at the ends"
         case .seriesTwice(let name):
-            "a second result would be the series \"\(Self.cut(name))\", of which the first is taken"
+            "two results would be the series \"\(Self.cut(name))\"; without a name of the query each "
+                + "has that of its metric"
         case .tooManySeries(let accepted): "it has more than \(accepted) series"
         case .tooManyValues(let accepted): "it has more than \(accepted) values"
         case .unfinished(let mark): "it does not end with \"\(mark)\", so it is not whole"

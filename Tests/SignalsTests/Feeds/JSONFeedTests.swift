@@ -144,18 +144,18 @@ import Testing
         #expect(byPath.series[0].times == own.feed.series[0].times)
     }
 
-    @Test func `results of Prometheus that would be one series do not overwrite each other`() throws
-    {
+    @Test func `results of Prometheus that would be one series are refused`() throws {
         let answer = #"""
             {"status":"success","data":{"resultType":"matrix","result":[
               {"metric":{"__name__":"load1","host":"z"},"values":[[1435781430,"1"]]},
               {"metric":{"__name__":"load5","host":"z"},"values":[[1435781430,"5"]]}]}}
             """#
         let bytes = Array(answer.utf8)
-        let named = try PrometheusAnswer(reading: bytes, name: "x", query: "load").feed
-        #expect(told(named) == [#"load{host="z"}: 2015-07-01T20:10:30Z=1.0"#])
-        let reason = named.report.reasons.first?.description
-        #expect(named.report.badItems == 1 && reason?.contains("load{host=") == true)
+        let error = #expect(throws: FeedError.self) {
+            try PrometheusAnswer(reading: bytes, name: "x", query: "load")
+        }
+        #expect(error?.description.contains(#""load{host="z"}""#) == true)
+        #expect(error?.withoutValues.contains("host") == false)
         let own = try PrometheusAnswer(reading: bytes, name: "x").feed
         #expect(own.series.count == 2 && own.report.badItems == 0)
     }
