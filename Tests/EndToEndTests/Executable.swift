@@ -92,3 +92,13 @@ func withTemporaryFolder<T>(_ body: (URL) throws -> T) throws -> T {
     defer { try? FileManager.default.removeItem(at: folder) }
     return try body(folder)
 }
+
+/// Lends a folder that is removed afterwards, for as long as something asynchronous takes.
+func withFolder<T>(_ body: (URL) async throws -> T) async throws -> T {
+    let folder = FileManager.default.temporaryDirectory.appending(
+        path: "systole-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    // A folder that is left over harms nobody.
+    defer { try? FileManager.default.removeItem(at: folder) }
+    return try await body(folder)
+}

@@ -76,20 +76,11 @@ private let refusals: [Refused] = [
         }
     }
 
-    private static func withFolder<T>(_ body: (URL) async throws -> T) async throws -> T {
-        let folder = FileManager.default.temporaryDirectory.appending(
-            path: "systole-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        // A folder that is left over harms nobody.
-        defer { try? FileManager.default.removeItem(at: folder) }
-        return try await body(folder)
-    }
-
     @Test func `a source that is not there yet is registered, noted and shown a line a field`()
         async throws
     {
         try await withTestDatabase { database in
-            try await Self.withFolder { folder in
+            try await withFolder { folder in
                 func systole(_ arguments: String...) throws -> Executable.Outcome {
                     try Executable.run(
                         arguments, in: folder, environment: ["DATABASE_URL": database.url])
@@ -121,7 +112,7 @@ private let refusals: [Refused] = [
         async throws
     {
         try await withTestDatabase { database in
-            try await Self.withFolder { folder in
+            try await withFolder { folder in
                 func systole(_ arguments: String...) throws -> Executable.Outcome {
                     try Executable.run(
                         arguments, in: folder, environment: ["DATABASE_URL": database.url])
@@ -155,7 +146,7 @@ private let refusals: [Refused] = [
 
     @Test func `away from the migrations the number of the schema decides`() async throws {
         try await withTestDatabase { database in
-            try await Self.withFolder { folder in
+            try await withFolder { folder in
                 let copy = folder.appending(path: "systole")
                 try FileManager.default.copyItem(at: URL(filePath: Executable.path), to: copy)
                 func systole(_ arguments: String...) throws -> Executable.Outcome {

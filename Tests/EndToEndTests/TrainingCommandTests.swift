@@ -4,20 +4,12 @@ import TestSupport
 import Testing
 
 @Suite struct TrainingCommandTests {
-    private static func withFolder<T>(_ body: (URL) async throws -> T) async throws -> T {
-        let folder = FileManager.default.temporaryDirectory.appending(
-            path: "systole-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        return try await body(folder)
-    }
-
     @Test func `a stored series is trained, shown, repeated and rolled back from the shell`()
         async throws
     {
         try await withTestDatabase { database in
             try await storeDailyWave(as: "plant.shell", hours: 500, on: database.pool)
-            try await Self.withFolder { folder in
+            try await withFolder { folder in
                 let environment = ["DATABASE_URL": database.url]
                 func systole(_ arguments: String...) throws -> Executable.Outcome {
                     try Executable.run(arguments, in: folder, environment: environment)
@@ -122,7 +114,7 @@ import Testing
     ])
     func `what a training cannot be is said in a sentence`(_ wrong: Wrong) async throws {
         try await withTestDatabase { database in
-            try await Self.withFolder { folder in
+            try await withFolder { folder in
                 let outcome = try Executable.run(
                     ["train", "--series", "no.such"] + wrong.arguments, in: folder,
                     environment: ["DATABASE_URL": database.url])
@@ -134,7 +126,7 @@ import Testing
 
     @Test func `a job that nobody knows is said`() async throws {
         try await withTestDatabase { database in
-            try await Self.withFolder { folder in
+            try await withFolder { folder in
                 for command in ["show", "watch"] {
                     let outcome = try Executable.run(
                         ["job", command, "77"], in: folder,
